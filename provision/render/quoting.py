@@ -1,0 +1,50 @@
+"""Values as literals of the shell that will read them. Pure functions, used as Jinja filters."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+
+
+def powershell(value: object) -> str:
+    """A PowerShell 5.1 literal: text, number, truth value, list, table or null.
+
+    Text is single-quoted; only ASCII is allowed, because 5.1 reads files without a byte order mark as ANSI.
+
+    Raises:
+        ValueError: a character outside printable ASCII, or a type that has no literal.
+    """
+    if value is None:
+        return "$null"
+    if isinstance(value, bool):
+        return "$true" if value else "$false"
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, Mapping):
+        return "@{ " + "; ".join(f"{powershell(str(k))} = {powershell(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return "@(" + ", ".join(powershell(v) for v in value) + ")"
+    text = str(value)
+    if not all(" " <= c <= "~" or c in "\n\t" for c in text):
+        raise ValueError(f"only ASCII can go into a PowerShell script: {text!r}")
+    return "'" + text.replace("'", "''") + "'"
+
+
+def shell(value: object) -> str:
+    """A bash word, or an array in parentheses for a list.
+
+    Raises:
+        ValueError: a NUL byte, or a type that has no literal.
+    """
+    if value is None:
+        return "''"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        raise ValueError("a table has no bash literal")
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return "(" + " ".join(shell(v) for v in value) + ")"
+    text = str(value)
+    if "\0" in text:
+        raise ValueError("a NUL byte cannot go into a script")
+    return shlex.quote(text)

@@ -1,0 +1,139 @@
+"""What a step is: one named thing that must be true, a pure check, and a way to make it true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from provision.clock import Deadline
+from provision.facts.base import UnknownFact, World
+from provision.guests.base import Guest, OnLine
+from provision.settings.model import Settings
+
+# host: files and builds on this computer, several at once.  machine: the provider starts a machine.
+# system: packages, features, services, reboots of one machine, one at a time.
+# files: uploads, pulls and image imports of one machine, beside its system lane.
+# cluster: work on the API through the control plane, one at a time.
+Lane = Literal["host", "machine", "system", "files", "cluster"]
+
+
+@dataclass(frozen=True)
+class Satisfied:
+    """It is true; the reason is shown by `invoke plan`."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Missing:
+    """It is not true yet, and why."""
+
+    reason: str
+
+
+Judgement = Satisfied | Missing
+
+
+class Context(Protocol):
+    """What an applied step may use; made by the runner, one per application."""
+
+    settings: Settings
+    deadline: Deadline
+    on_line: OnLine
+
+    @property
+    def world(self) -> World:
+        """The newest world."""
+        ...
+
+    def guest(self, machine: str | None = None) -> Guest:
+        """This lane's connection to a machine (the step's own by default)."""
+        ...
+
+    def run(self, template: str, *, detached: bool = False, machine: str | None = None, **parameters: object) -> dict[str, object]:
+        """Render a script for the machine, run it in one remote command, require exit code 0, and take
+        the sections that it printed into the world.
+
+        The sections printed are the step's ``changes``.  Returns the script's own result: the keys of
+        its last JSON line other than ``facts``.
+        """
+        ...
+
+    def refresh(self, *sections: str, machine: str | None = None) -> None:
+        """Read sections again (one remote command)."""
+        ...
+
+    def artifact(self, name: str) -> Path:
+        """The cached file of an artifact (its fetch step has run)."""
+        ...
+
+    def waits_for(self, what: str) -> None:
+        """Say on the live line what this step waits for."""
+        ...
+
+
+Check = Callable[[Settings, World], Judgement]
+Apply = Callable[[Context], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step of the plan.
+
+    Attributes:
+        name: unique, ``what@machine`` for a machine's step, ``what`` otherwise; lower case with dashes.
+        title: one line for people: what will be true.
+        lane: which queue it belongs to.
+        machine: the machine it works on (lanes machine, system, files, cluster).
+        needs: names of the steps that must be satisfied before.
+        reads: names of the sections its check looks at.
+        changes: names of the sections its script changes and prints at its end (``cluster`` sections are
+            printed by control-plane scripts).
+        check: pure; may raise `UnknownFact`.
+        apply: makes it true; after it the check is asked again.
+        timeout: seconds until the step has failed.
+        costs: memory in MiB that it takes on this host while it runs (the host's budget).
+        reboots: the step restarts its machine.
+    """
+
+    name: str
+    title: str
+    lane: Lane
+    machine: str | None = None
+    needs: tuple[str, ...] = ()
+    reads: frozenset[str] = frozenset()
+    changes: tuple[str, ...] = ()
+    check: Check
+    apply: Apply
+    timeout: float = 600.0
+    costs: int = 0
+    reboots: bool = False
+
+    def judge(self, settings: Settings, world: World) -> Judgement:
+        """The check's answer; what nobody knows is Missing."""
+        try:
+            return self.check(settings, world)
+        except UnknownFact as unknown:
+            return Missing(str(unknown))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All steps of a run, in an order that a person can read; needs only point backwards."""
+
+    steps: tuple[Step, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        seen: set[str] = set()
+        for step in self.steps:
+            if step.name in seen:
+                raise ValueError(f"step {step.name} twice")
+            for need in step.needs:
+                if need not in seen:
+                    raise ValueError(f"{step.name} needs {need}, which does not stand before it")
+            seen.add(step.name)
+
+    def __getitem__(self, name: str) -> Step:
+        return next(step for step in self.steps if step.name == name)
