@@ -52,7 +52,7 @@ class Secret:
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_plain_validator_function(
             lambda v: v if isinstance(v, Secret) else cls(str(v)),
-            serialization=core_schema.plain_serializer_function_ser_schema(lambda v: MASK),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda _: MASK),
         )
 
 

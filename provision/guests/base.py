@@ -120,7 +120,9 @@ class Guest(Protocol):
         """
         ...
 
-    def put(self, source: Path | bytes, target: str, deadline: Deadline, on_bytes: Callable[[int], None] | None = None) -> None:
+    def put(
+        self, source: Path | bytes, target: str, deadline: Deadline, on_bytes: Callable[[int], None] | None = None
+    ) -> None:
         """Put a file on the machine, checked by digest, written beside and renamed. SSH only.
 
         Raises:

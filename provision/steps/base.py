@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -42,6 +42,7 @@ class Context(Protocol):
     settings: Settings
     deadline: Deadline
     on_line: OnLine
+    shared: dict[str, object]  # lives as long as the run; for values that facts must not hold
 
     @property
     def world(self) -> World:
@@ -52,12 +53,14 @@ class Context(Protocol):
         """This lane's connection to a machine (the step's own by default)."""
         ...
 
-    def run(self, template: str, *, detached: bool = False, machine: str | None = None, **parameters: object) -> dict[str, object]:
-        """Render a script for the machine, run it in one remote command, require exit code 0, and take
-        the sections that it printed into the world.
+    def run(self, call: ScriptCall, *, detached: bool = False, **runtime: object) -> dict[str, object]:
+        """Render a script, run it in one remote command on its machine (the step's own unless the call
+        names another), require exit code 0, and take the sections that it printed into the world.
 
-        The sections printed are the step's ``changes``.  Returns the script's own result: the keys of
-        its last JSON line other than ``facts``.
+        Args:
+            runtime: the values for the call's ``runtime`` names.
+
+        Returns the script's own result: the keys of its last JSON line other than ``facts``.
         """
         ...
 
@@ -72,6 +75,27 @@ class Context(Protocol):
     def waits_for(self, what: str) -> None:
         """Say on the live line what this step waits for."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScriptCall:
+    """A template with its values, so that `invoke render` can show what a step would run.
+
+    Attributes:
+        template: path below ``templates/``.
+        parameters: values known from the settings.
+        runtime: names whose values are known only while running (token, address of the depot), each with
+            the placeholder that `invoke render` shows.
+        machine: where it runs, if not on the step's own machine.
+        documents: file name -> text, for documents that travel inside the parameters (kubeadm
+            configuration, containerd's config.toml, manifests): shown beside the script by `invoke render`.
+    """
+
+    template: str
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    runtime: Mapping[str, object] = field(default_factory=dict)
+    machine: str | None = None
+    documents: Mapping[str, str] = field(default_factory=dict)
 
 
 Check = Callable[[Settings, World], Judgement]
@@ -92,7 +116,9 @@ class Step:
         changes: names of the sections its script changes and prints at its end (``cluster`` sections are
             printed by control-plane scripts).
         check: pure; may raise `UnknownFact`.
-        apply: makes it true; after it the check is asked again.
+        scripts: what it may run, for `invoke render` and for its own apply.
+        apply: makes it true; after it the check is asked again.  By default it runs ``scripts[0]``.
+        detached: the default apply runs the script as work that outlives the connection.
         timeout: seconds until the step has failed.
         costs: memory in MiB that it takes on this host while it runs (the host's budget).
         reboots: the step restarts its machine.
@@ -106,7 +132,9 @@ class Step:
     reads: frozenset[str] = frozenset()
     changes: tuple[str, ...] = ()
     check: Check
-    apply: Apply
+    scripts: tuple[ScriptCall, ...] = ()
+    apply: Apply | None = None
+    detached: bool = False
     timeout: float = 600.0
     costs: int = 0
     reboots: bool = False
