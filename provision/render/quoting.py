@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
+from provision.secrets import Secret
+
 
 def powershell(value: object) -> str:
     """A PowerShell 5.1 literal: text, number, truth value, list, table or null.
@@ -24,7 +26,7 @@ def powershell(value: object) -> str:
         return "@{ " + "; ".join(f"{powershell(str(k))} = {powershell(v)}" for k, v in value.items()) + " }"
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return "@(" + ", ".join(powershell(v) for v in value) + ")"
-    text = str(value)
+    text = _text(value)
     if not all(" " <= c <= "~" or c in "\n\t" for c in text):
         raise ValueError(f"only ASCII can go into a PowerShell script: {text!r}")
     return "'" + text.replace("'", "''") + "'"
@@ -44,7 +46,12 @@ def shell(value: object) -> str:
         raise ValueError("a table has no bash literal")
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return "(" + " ".join(shell(v) for v in value) + ")"
-    text = str(value)
+    text = _text(value)
     if "\0" in text:
         raise ValueError("a NUL byte cannot go into a script")
     return shlex.quote(text)
+
+
+def _text(value: object) -> str:
+    # A script is what carries a secret to the machine that needs it; scripts are never logged.
+    return value.reveal() if isinstance(value, Secret) else str(value)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from provision.artifacts.store import ArtifactStore
 from provision.clock import Deadline
 from provision.facts.base import UnknownFact, World
 from provision.guests.base import Guest, OnLine
+from provision.machines.base import Provider
 from provision.settings.model import Settings
 
 # host: files and builds on this computer, several at once.  machine: the provider starts a machine.
@@ -43,6 +46,9 @@ class Context(Protocol):
     deadline: Deadline
     on_line: OnLine
     shared: dict[str, object]  # lives as long as the run; for values that facts must not hold
+    provider: Provider
+    store: ArtifactStore
+    stop: threading.Event  # set when the run is being ended
 
     @property
     def world(self) -> World:
@@ -66,6 +72,18 @@ class Context(Protocol):
 
     def refresh(self, *sections: str, machine: str | None = None) -> None:
         """Read sections again (one remote command)."""
+        ...
+
+    def read_all(self) -> None:
+        """Run the whole probe on the step's machine (one remote command)."""
+        ...
+
+    def note_host(self) -> None:
+        """Take the store's facts into the world after an artifact came."""
+        ...
+
+    def meet(self, deadline: Deadline) -> None:
+        """Wait until the step's machine answers (after a boot, or after its network moved)."""
         ...
 
     def artifact(self, name: str) -> Path:
@@ -121,7 +139,9 @@ class Step:
         detached: the default apply runs the script as work that outlives the connection.
         timeout: seconds until the step has failed.
         costs: memory in MiB that it takes on this host while it runs (the host's budget).
-        reboots: the step restarts its machine.
+        reboots: the step restarts its machine; all its facts are read anew afterwards.
+        transient: what it provides lives only as long as a run (a prepared provider, a depot): judged by
+            its apply's success, not by asking its check again.
     """
 
     name: str
@@ -138,6 +158,7 @@ class Step:
     timeout: float = 600.0
     costs: int = 0
     reboots: bool = False
+    transient: bool = False
 
     def judge(self, settings: Settings, world: World) -> Judgement:
         """The check's answer; what nobody knows is Missing."""

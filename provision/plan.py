@@ -1,0 +1,80 @@
+"""THE list: settings to steps. Reads like a runbook; pure."""
+
+from __future__ import annotations
+
+from provision.artifacts.catalog import needed
+from provision.errors import Refused
+from provision.settings.model import Settings
+from provision.steps.base import Plan, Step
+from provision.steps.cni_calico import calico_steps
+from provision.steps.control_plane import control_plane_steps
+from provision.steps.delivery import depot_step
+from provision.steps.host import fetch_steps, prepare_step, up_step
+from provision.steps.linux_node import linux_steps
+from provision.steps.ready import ready_steps
+from provision.steps.windows_node import windows_steps
+
+
+def plan(settings: Settings) -> Plan:
+    """All steps of a run, in an order that a person can read.
+
+    Raises:
+        Refused: the settings ask for something that this version does not build.
+    """
+    refuse_what_is_not_built(settings)
+    steps: list[Step] = []
+
+    # This computer: files in the cache.  Machines start at the same time.
+    steps += fetch_steps(needed(settings))
+    steps += [prepare_step(settings)]
+    steps += [up_step(settings, machine) for machine in settings.machines]
+
+    # Linux machines become able to run Kubernetes.
+    for machine in settings.machines:
+        if machine.os == "linux":
+            steps += linux_steps(settings, machine)
+
+    # The control plane, and the network's Linux side.
+    steps += control_plane_steps(settings)
+    steps += calico_steps(settings)
+
+    # Windows machines, prepared beside all that; they join when the network allows it.
+    if settings.windows:
+        steps += [depot_step(settings)]
+    for machine in settings.windows:
+        steps += windows_steps(settings, machine)
+
+    # Nodes, kube-proxy, DNS and a Windows pod that answers.
+    steps += ready_steps(settings)
+    return Plan(tuple(steps))
+
+
+def refuse_what_is_not_built(settings: Settings) -> None:
+    """One clear line before anything starts.
+
+    Raises:
+        Refused: a network or a source build that this version cannot do.
+    """
+    kubernetes = settings.kubernetes
+    if settings.cni != "calico":
+        raise Refused(
+            f"`cni: {settings.cni}` is not built into this version yet",
+            remedy="use `cni: calico` (`--set cni=calico`)",
+        )
+    source = next((key for key in ("sha", "ref", "path") if getattr(kubernetes, key) is not None), None)
+    if source or kubernetes.from_source or kubernetes.control_plane not in ("auto", "release"):
+        asked = source or ("from_source" if kubernetes.from_source else "control_plane")
+        raise Refused(
+            f"`kubernetes.{asked}` asks for a build from source, which is not built into this version yet",
+            remedy='name a release: `kubernetes: {version: "1.36"}`',
+        )
+    for asked, wanted in (
+        ("kubernetes.binaries", bool(kubernetes.binaries)),
+        ("containerd.from_source", settings.containerd.from_source),
+        ("hcsshim", any((settings.hcsshim.sha, settings.hcsshim.ref, settings.hcsshim.path))),
+        ("images.archives", bool(settings.images.archives)),
+        ("network.registries", bool(settings.network.registries)),
+        ("features.prepull", settings.features.prepull),
+    ):
+        if wanted:
+            raise Refused(f"`{asked}` is not built into this version yet", remedy=f"take `{asked}` out of the settings")

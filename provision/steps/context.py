@@ -1,0 +1,152 @@
+"""What an applied step works with: its guest, its scripts, its artifacts."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from provision.artifacts.store import ArtifactStore
+from provision.clock import Deadline
+from provision.facts.base import World, parse_facts
+from provision.guests.base import Guest, OnLine, Result, Script
+from provision.guests.connect import connect, wait_for
+from provision.machines.base import Provider
+from provision.render.engine import render
+from provision.settings.model import Settings
+from provision.steps.base import ScriptCall, Step
+from provision.steps.probe import probe_script
+from provision.steps.world import WorldHolder
+
+
+class Says(Protocol):
+    """Where a step's words go (console and journal)."""
+
+    def line(self, step: str, text: str) -> None: ...
+    def waits(self, step: str, what: str) -> None: ...
+
+
+@dataclass
+class Tools:
+    """The real parts of a run, put together by the app.
+
+    Attributes:
+        open_guest: makes a connection for a machine; replaced in tests.
+        commands: remote commands so far, by machine.
+    """
+
+    settings: Settings
+    provider: Provider
+    store: ArtifactStore
+    world: WorldHolder
+    says: Says
+    stop: threading.Event = field(default_factory=threading.Event)
+    shared: dict[str, object] = field(default_factory=dict)
+    open_guest: Callable[[Tools, str], Guest] = field(default=lambda tools, name: tools.connect(name))
+    commands: dict[str, int] = field(default_factory=dict)
+
+    def connect(self, machine: str) -> Guest:
+        """A new connection to a machine, by its provider's endpoint."""
+        return connect(self.provider.endpoint(self.settings.machine(machine)))
+
+
+class Connections:
+    """The guests of one worker thread, one a machine; a guest never changes threads."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._open: dict[str, Guest] = {}
+
+    def get(self, machine: str) -> Guest:
+        if machine not in self._open:
+            self._open[machine] = self._tools.open_guest(self._tools, machine)
+        return self._open[machine]
+
+    def drop(self, machine: str | None = None) -> None:
+        """Let go of one connection, or of all."""
+        for name in [machine] if machine else list(self._open):
+            guest = self._open.pop(name, None)
+            if guest is not None:
+                guest.close()
+
+
+class StepContext:
+    """Implements `provision.steps.base.Context` for one application of one step."""
+
+    def __init__(self, tools: Tools, step: Step, connections: Connections, deadline: Deadline) -> None:
+        self._tools = tools
+        self._step = step
+        self._connections = connections
+        self.settings = tools.settings
+        self.deadline = deadline
+        self.shared = tools.shared
+        self.provider = tools.provider
+        self.store = tools.store
+        self.stop = tools.stop
+        self.on_line: OnLine = lambda text: tools.says.line(step.name, text)
+
+    @property
+    def world(self) -> World:
+        return self._tools.world.now
+
+    def guest(self, machine: str | None = None) -> Guest:
+        return self._connections.get(self._name(machine))
+
+    def run(self, call: ScriptCall, *, detached: bool = False, **runtime: object) -> dict[str, object]:
+        unknown = set(runtime) ^ set(call.runtime)
+        if unknown:
+            raise ValueError(f"{self._step.name}: {call.template} wants the run-time values {sorted(call.runtime)}")
+        machine = self._name(call.machine)
+        own = call.machine is None or call.machine == self._step.machine
+        text = render(call.template, sections=list(self._step.changes) if own else [], **call.parameters, **runtime)
+        script = Script(Path(call.template).name, text)
+        return self._take(machine, self._execute(machine, script, detached))
+
+    def refresh(self, *sections: str, machine: str | None = None) -> None:
+        name = self._name(machine)
+        found = self.settings.machine(name)
+        self._take(name, self._execute(name, probe_script(found, sections), detached=False))
+
+    def read_all(self) -> None:
+        self.refresh()
+
+    def note_host(self) -> None:
+        self._tools.world.host(self.store.facts())
+
+    def artifact(self, name: str) -> Path:
+        return self.store.path(name)
+
+    def waits_for(self, what: str) -> None:
+        self._tools.says.waits(self._step.name, what)
+
+    def meet(self, deadline: Deadline) -> None:
+        """Wait until the step's machine answers (after a boot, or after its network moved)."""
+        name = self._name(None)
+        self._connections.drop(name)
+        endpoint = self.provider.endpoint(self.settings.machine(name))
+        wait_for(endpoint, deadline, self.waits_for)
+
+    def _name(self, machine: str | None) -> str:
+        name = machine or self._step.machine
+        if name is None:
+            raise ValueError(f"{self._step.name} has no machine")
+        return name
+
+    def _execute(self, machine: str, script: Script, detached: bool) -> Result:
+        guest = self._connections.get(machine)
+        self._tools.commands[machine] = self._tools.commands.get(machine, 0) + 1
+        method = guest.run_detached if detached else guest.run
+        return method(script, self.deadline, self._spoken).require()
+
+    def _take(self, machine: str, result: Result) -> dict[str, object]:
+        self._tools.world.take(machine, parse_facts(result.out))
+        last = result.out.rstrip().splitlines()[-1]
+        return {key: value for key, value in json.loads(last).items() if key != "facts"}
+
+    def _spoken(self, text: str) -> None:
+        # The closing line with the facts is for us, not for people.
+        if not text.startswith('{"') and text.strip():
+            self.on_line(text)
