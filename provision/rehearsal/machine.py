@@ -52,12 +52,16 @@ class Machine:
         self.state = state
         self.name = state.name
         self.spec = spec
-        self.faults = faults
-        self.latencies = Latencies(latencies.scale, latencies.table, 4.0 if faults.lasting("slow") else 1.0)
+        self.tune(latencies, faults)
         self.neighbours = neighbours
         self.files = StateFiles(state, self.os, self._space)
         self._down = threading.Event()
         self._asked: threading.Event | None = None
+
+    def tune(self, latencies: Latencies, faults: MachineFaults) -> None:
+        """Take another scale and other faults."""
+        self.faults = faults
+        self.latencies = Latencies(latencies.scale, latencies.table, 4.0 if faults.lasting("slow") else 1.0)
 
     # What the servers ask (contract.ModelledMachine)
 
@@ -204,6 +208,13 @@ class Machine:
 
     def created(self) -> None:
         """Fill the state of a machine fresh from its box; called inside a change of the state."""
+
+    def resumed(self) -> None:
+        """What is left of a machine whose rehearsal was killed: commands and detached work have died."""
+
+    def addresses(self) -> list[str]:
+        """The addresses that its cards have now; subclasses know theirs."""
+        return []
 
     # Time and accidents
 
