@@ -1,0 +1,54 @@
+"""Sections that machines of both OSes print alike: delivered files, installed components, the stamp."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from provision.facts.base import Section
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DeliveredFile(_Part):
+    """A file in the machine's folder of delivered files; ``size`` in bytes."""
+
+    sha256: str
+    size: int
+
+
+class Delivered(Section):
+    """Delivered files by artifact name."""
+
+    name: ClassVar[str] = "delivered"
+    files: Mapping[str, DeliveredFile] = Field(default_factory=dict)
+
+    def lacks(self, wanted: Mapping[str, str]) -> list[str]:
+        """The names among ``wanted`` (name -> SHA-256) that are absent or have another digest."""
+        return [name for name, digest in wanted.items() if name not in self.files or self.files[name].sha256 != digest]
+
+
+class Component(_Part):
+    """What was installed from which artifacts (name -> SHA-256), and whether every file is still the same."""
+
+    digests: Mapping[str, str]
+    intact: bool
+    detail: str
+
+
+class Installed(Section):
+    """Installed components by name."""
+
+    name: ClassVar[str] = "installed"
+    components: Mapping[str, Component] = Field(default_factory=dict)
+
+
+class Stamp(Section):
+    """The settings that shaped the machine, as JSON text; empty or None when nothing was written yet."""
+
+    name: ClassVar[str] = "stamp"
+    text: str | None = None

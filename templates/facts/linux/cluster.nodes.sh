@@ -1,0 +1,22 @@
+# Nodes: name | system | kubelet | runtime | Ready | address | taints' keys | labels | why not Ready.
+facts_cluster_nodes() {
+    local answer name system kubelet runtime ready address taints role reason list='' taint text
+    if ! answer="$(ask get nodes -o jsonpath='{range .items[*]}{.metadata.name}|{.status.nodeInfo.operatingSystem}|{.status.nodeInfo.kubeletVersion}|{.status.nodeInfo.containerRuntimeVersion}|{.status.conditions[?(@.type=="Ready")].status}|{.status.addresses[?(@.type=="InternalIP")].address}|{.spec.taints[*].key}|{.metadata.labels.hybrid\.dev/role}|{.status.conditions[?(@.type=="Ready")].message}{"\n"}{end}')"; then
+        unknown "$answer"
+        return 0
+    fi
+    while IFS='|' read -r name system kubelet runtime ready address taints role reason; do
+        if [ -z "$system" ]; then
+            continue
+        fi
+        text=''
+        for taint in $taints; do
+            text="$text${text:+, }$(json_text "$taint")"
+        done
+        list="$list${list:+, }$(json_text "$name"): {\"os\": $(json_text "$system"), \"kubelet\": $(json_text "$kubelet")"
+        list="$list, \"runtime\": $(json_text "$runtime"), \"ready\": $(json_bool test "$ready" = True)"
+        list="$list, \"address\": $(json_text "$address"), \"taints\": [$text], \"role\": $(json_text "$role")"
+        list="$list, \"reason\": $(json_text "$reason")}"
+    done <<< "$answer"
+    printf '{"nodes": %s}' "{$list}"
+}
