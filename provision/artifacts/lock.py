@@ -12,7 +12,7 @@ from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provision.artifacts.base import ArtifactSpec
-from provision.errors import ArtifactError
+from provision.errors import ArtifactError, Refused
 from provision.host.files import write_atomically
 
 _HEADER = """\
@@ -34,12 +34,17 @@ class Entry(BaseModel):
 class ArtifactLock:
     """The lock file; safe for several threads and several runs.
 
+    Args:
+        rehearsed: the digests are those of a rehearsal's stand-ins; such a file says so.
+
     Raises:
         ArtifactError: the file exists and cannot be read as a lock.
+        Refused: the file is a rehearsal's and this is a real run, or the other way round.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, rehearsed: bool = False) -> None:
         self.path = path
+        self._rehearsed = rehearsed
         self._thread = threading.Lock()
         self._entries = self._read()
 
@@ -59,17 +64,25 @@ class ArtifactLock:
         with self._thread, FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=30):
             self._entries = {**self._read(), spec.name: entry}
             rows = {name: self._entries[name].model_dump() for name in sorted(self._entries)}
-            write_atomically(self.path, _HEADER + yaml.safe_dump({"artifacts": rows}, sort_keys=False))
+            document = ({"rehearsed": True} if self._rehearsed else {}) | {"artifacts": rows}
+            write_atomically(self.path, _HEADER + yaml.safe_dump(document, sort_keys=False))
 
     def _read(self) -> dict[str, Entry]:
         if not self.path.exists():
             return {}
         try:
-            rows = (yaml.safe_load(self.path.read_text(encoding="utf-8")) or {}).get("artifacts") or {}
-            return {name: Entry.model_validate(row) for name, row in rows.items()}
+            document = yaml.safe_load(self.path.read_text(encoding="utf-8")) or {}
+            rows = document.get("artifacts") or {}
+            found = {name: Entry.model_validate(row) for name, row in rows.items()}
         except (yaml.YAMLError, ValidationError, AttributeError, UnicodeDecodeError) as error:
             raise ArtifactError(
                 f"{self.path} cannot be read as a lock of artifacts",
                 details=str(error),
                 remedy="take it back from your version control, or delete it: the next run pins anew",
             ) from error
+        if bool(document.get("rehearsed")) != self._rehearsed:
+            kinds = (
+                ("a rehearsal's", "a real run") if document.get("rehearsed") else ("a real cluster's", "a rehearsal")
+            )
+            raise Refused(f"{self.path} is {kinds[0]} lock; {kinds[1]} does not use it", remedy="move it away")
+        return found

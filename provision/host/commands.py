@@ -144,3 +144,11 @@ def spawn_background(argv: Sequence[str], *, log: Path, env: Mapping[str, str] |
             close_fds=True,
         )
     return process.pid
+
+
+def passthrough(argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> int:
+    """Run a program whose output goes straight to our own streams; returns its exit code."""
+    try:
+        return subprocess.call(list(argv), cwd=cwd, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
+    except OSError as error:
+        raise HostError(f"cannot run {argv[0]}: {error.strerror or error}", remedy=f"install {argv[0]}") from error

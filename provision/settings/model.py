@@ -190,3 +190,7 @@ class Settings(Part):
     @property
     def linux_workers(self) -> tuple[Machine, ...]:
         return tuple(m for m in self.machines if m.os == "linux" and m.role == "worker")
+
+    def node_name(self, machine: str) -> str:
+        """The name of a machine's Kubernetes node: the machine's own, marked where it is only rehearsed."""
+        return f"{machine}-rehearsal" if self.provider == "rehearsal" else machine

@@ -1,0 +1,86 @@
+"""Everything that would be used, as a folder that a person can read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from provision.host.workspace import Workspace
+from provision.machines.vagrantfile import vagrantfile
+from provision.plan import plan
+from provision.render.engine import render
+from provision.settings.model import Settings
+from provision.steps.base import Plan, ScriptCall, Step
+from provision.steps.probe import probe_script
+
+
+def rendered_files(settings: Settings) -> dict[str, str]:
+    """Relative path -> text: the Vagrantfile, and a folder a machine with its scripts in the plan's order.
+
+    Values that are known only while running are the placeholders of their `ScriptCall`; secrets never
+    are in a plan.
+    """
+    made = plan(settings)
+    files = {"plan.txt": _runbook(made)}
+    if settings.provider not in ("existing", "rehearsal"):
+        files["Vagrantfile"] = vagrantfile(settings)
+    for machine in settings.machines:
+        suffix = "ps1" if machine.os == "windows" else "sh"
+        files[f"{machine.name}/00-probe.{suffix}"] = probe_script(machine).text
+    for number, step in enumerate((step for step in made.steps if step.scripts), start=1):
+        for call in step.scripts:
+            files |= _of_call(number, step, call)
+    return files
+
+
+def _of_call(number: int, step: Step, call: ScriptCall) -> dict[str, str]:
+    machine = call.machine or step.machine or "host"
+    own = machine == step.machine
+    text = render(call.template, sections=list(step.changes) if own else [], **call.parameters, **call.runtime)
+    name = f"{machine}/{number:02d}-{step.name.split('@')[0]}"
+    if not own:
+        name += f"-for-{step.machine}"
+    script = Path(call.template)
+    stem = name if script.stem.split("-", 1)[-1] in name else f"{name}-{script.stem.split('-', 1)[-1]}"
+    files = {f"{stem}{script.suffix}": text}
+    return files | {f"{name}/{document}": content for document, content in call.documents.items()}
+
+
+def _runbook(made: Plan) -> str:
+    lines = ["# The steps in the order in which they are listed; each starts as soon as what it needs is true.", ""]
+    for number, step in enumerate(made.steps, start=1):
+        lines.append(f"{number:3}. {step.name}: {step.title}")
+        if step.needs:
+            lines.append(f"     needs {', '.join(step.needs)}")
+    return "\n".join(lines) + "\n"
+
+
+def write_rendered(settings: Settings, workspace: Workspace, folder: Path) -> int:
+    """Write the files beside, then put the whole folder in place; returns their number.
+
+    An existing folder is replaced only if it was written by this command.
+    """
+    from provision.errors import Refused
+
+    mark = ".rendered"
+    if folder.exists() and any(folder.iterdir()) and not (folder / mark).exists():
+        raise Refused(f"{folder} holds other files", remedy="name an empty or new folder with --to")
+    files = rendered_files(settings)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        for name, text in files.items():
+            target = made / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+        (made / mark).write_text("written by `invoke render`; replaced by the next one\n")
+        made.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(made, folder)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+    return len(files)

@@ -1,0 +1,89 @@
+"""Use cases that change nothing on machines: plan, render, settings."""
+
+from __future__ import annotations
+
+import json as json_format
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from provision.app.rendered import write_rendered
+from provision.app.session import open_session
+from provision.app.world import observe
+from provision.console import Screen
+from provision.errors import SettingsError
+from provision.plan import plan as make_plan
+from provision.settings.load import load
+from provision.settings.report import effective
+from provision.settings.today import write_today
+from provision.steps.base import Missing
+
+
+def plan(variables: str = "", set: Sequence[str] = (), json: bool = False) -> int:
+    """Print each step with what is true or missing and why; exit code 0 whatever is missing."""
+    session = open_session(variables, set)
+    made = make_plan(session.settings)
+    world = observe(session)
+    judged = [(step, step.judge(session.settings, world)) for step in made.steps]
+    missing = [step for step, judgement in judged if isinstance(judgement, Missing)]
+    if json:
+        rows = [
+            {
+                "step": step.name,
+                "title": step.title,
+                "true": not isinstance(judgement, Missing),
+                "reason": judgement.reason,
+                "needs": list(step.needs),
+            }
+            for step, judgement in judged
+        ]
+        document = {"cluster": session.settings.cluster.name, "rehearsed": session.rehearsed, "steps": rows}
+        print(json_format.dumps(document, indent=2))
+        return 0
+    screen = Screen(rehearsed=session.rehearsed)
+    for notice in session.notices:
+        screen.say(notice, "yellow")
+    rows_shown = [
+        ("missing" if isinstance(judgement, Missing) else "true", step.name, judgement.reason)
+        for step, judgement in judged
+    ]
+    label = "rehearsal " if session.rehearsed else ""
+    screen.table("", ("", "step", "why"), rows_shown)
+    screen.say(f"{label}plan: {len(judged)} steps, {len(missing)} missing; nothing was changed")
+    if missing:
+        screen.say("next: invoke up")
+    return 0
+
+
+def render(variables: str = "", set: Sequence[str] = (), to: str = "") -> int:
+    """Write what would be used into a folder."""
+    session = open_session(variables, set)
+    folder = Path(to).resolve() if to else session.workspace.rendered
+    count = write_rendered(session.settings, session.workspace, folder)
+    label = " (rehearsal)" if session.rehearsed else ""
+    print(f"{count} files in {folder}{label}; secrets and run-time values are placeholders in <angle brackets>")
+    return 0
+
+
+def settings(variables: str = "", set: Sequence[str] = (), json: bool = False, write: bool = False) -> int:
+    """Print the effective settings and their origins, or write the file in today's form."""
+    import os
+
+    file = Path(variables).resolve() if variables else None
+    root = file.parent if file else Path.cwd()
+    loaded = load(file, overrides=tuple(set), environment=os.environ, workspace=root)
+    for notice in loaded.notices:
+        print(notice, file=sys.stderr)
+    if write:
+        target = file or root / "variables.yaml"
+        if set and not target.exists():
+            raise SettingsError(f"{target} does not exist", remedy="name a file with --variables")
+        write_today(loaded, target)
+        print(f"{target} is in today's form; the old file is {target.name}.bak beside it")
+        return 0
+    rows = effective(loaded)
+    if json:
+        print(json_format.dumps({row.key: {"value": row.value, "origin": row.origin} for row in rows}, indent=2))
+        return 0
+    Screen().table("", ("key", "value", "from"), [(row.key, row.value, row.origin) for row in rows])
+    return 0

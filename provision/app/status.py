@@ -1,0 +1,127 @@
+"""`invoke status`: machines, nodes, versions, and what is stale or broken by time."""
+
+from __future__ import annotations
+
+import json as json_format
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from provision.app.nodes import node_rows
+from provision.app.session import Session, open_session
+from provision.app.world import Observation, look
+from provision.clock import utc_now
+from provision.console import Screen
+from provision.errors import ProvisionError
+from provision.facts import cluster, linux, windows
+from provision.facts.base import UnknownFact, World
+from provision.plan import plan as make_plan
+from provision.settings.model import Machine
+from provision.settings.stamp import compare
+from provision.steps.base import Missing
+
+# A clock that is further off breaks certificates' and tokens' time checks sooner or later.
+CLOCK_LIMIT = 30.0  # seconds
+CERTIFICATE_WARNING = 30  # days
+
+
+def status(variables: str = "", set: Sequence[str] = (), json: bool = False) -> int:
+    """Print what there is; changes nothing. Exit code 0: it could be said."""
+    session = open_session(variables, set)
+    seen = look(session)
+    findings = judged(session, seen)
+    columns, nodes = node_rows(session.settings, seen.world)
+    machines = [_machine_row(machine, seen) for machine in session.settings.machines]
+    if json:
+        document = {
+            "cluster": session.settings.cluster.name,
+            "provider": session.settings.provider,
+            "rehearsed": session.rehearsed,
+            "machines": [dict(zip(("name", "state", "version", "since"), row, strict=True)) for row in machines],
+            "nodes": [dict(zip(columns, row, strict=True)) for row in nodes],
+            "findings": findings,
+        }
+        print(json_format.dumps(document, indent=2))
+        return 0
+    screen = Screen(rehearsed=session.rehearsed)
+    for notice in session.notices:
+        screen.say(notice, "yellow")
+    label = " (rehearsal)" if session.rehearsed else ""
+    screen.say(f"cluster {session.settings.cluster.name}, provider {session.settings.provider}{label}", "bold")
+    screen.table("", ("machine", "state", "version", "up since"), machines)
+    screen.say("")
+    screen.table("", columns, nodes)
+    screen.say("")
+    for finding in findings:
+        screen.say(f"! {finding}", "yellow")
+    screen.say("nothing stale, nothing broken" if not findings else "next: invoke up")
+    return 0
+
+
+def _machine_row(machine: Machine, seen: Observation) -> tuple[str, str, str, str]:
+    facts = seen.world.machine(machine.name)
+    try:
+        if machine.os == "windows":
+            seen_os = facts.get(windows.Os)
+            return machine.name, facts.state, f"{seen_os.product} {seen_os.build}.{seen_os.ubr}", seen_os.boot_time
+        host = facts.get(linux.Os)
+        return machine.name, facts.state, f"{host.id} {host.version}, {host.kernel}", host.boot_time
+    except UnknownFact as unknown:
+        return machine.name, facts.state, "" if facts.state != "running" else str(unknown), ""
+
+
+def judged(session: Session, seen: Observation) -> list[str]:
+    """What a user should know: unreachable machines, wrong clocks, ending certificates, changed settings,
+    and how much of the plan is not true."""
+    world = seen.world
+    findings = [f"{name}: {error.what}" for name, error in seen.unread.items() if isinstance(error, ProvisionError)]
+    for machine in session.settings.machines:
+        findings += _clock(machine, world)
+        findings += _stamp(session, machine, world)
+    findings += _certificates(world)
+    steps = make_plan(session.settings).steps
+    missing = [s.name for s in steps if isinstance(s.judge(session.settings, world), Missing) and not s.transient]
+    if missing:
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        findings.append(f"not true: {', '.join(missing[:3])}{more} (`invoke plan` says why)")
+    return findings
+
+
+def _clock(machine: Machine, world: World) -> list[str]:
+    kind: type[windows.Os] | type[linux.Os] = windows.Os if machine.os == "windows" else linux.Os
+    try:
+        said = world.machine(machine.name).get(kind).time
+        there = datetime.fromisoformat(said.replace("Z", "+00:00"))
+    except (UnknownFact, ValueError):
+        return []
+    there = there if there.tzinfo else there.replace(tzinfo=UTC)
+    off = (there - utc_now()).total_seconds()
+    if abs(off) <= CLOCK_LIMIT:
+        return []
+    return [f"{machine.name}: its clock is {abs(off):.0f} s {'ahead' if off > 0 else 'behind'} of this computer's"]
+
+
+def _stamp(session: Session, machine: Machine, world: World) -> list[str]:
+    kind: type[windows.Stamp] | type[linux.Stamp] = windows.Stamp if machine.os == "windows" else linux.Stamp
+    try:
+        stamp = world.machine(machine.name).get(kind)
+    except UnknownFact:
+        return []
+    if not stamp.settings:
+        return []
+    return [
+        f"{machine.name}: {change.field} is {change.now}, it was made with {change.before}: "
+        + ("`invoke up` changes it in place" if change.in_place else "the machine has to be made again")
+        for change in compare(stamp.settings, session.settings, machine)
+    ]
+
+
+def _certificates(world: World) -> list[str]:
+    try:
+        found = world.cluster.get(cluster.Certificates)
+    except UnknownFact:
+        return []
+    return [
+        f"certificate {row.name} ends in {row.days} days"
+        for row in found.certificates
+        if row.days <= CERTIFICATE_WARNING
+    ]

@@ -1,0 +1,59 @@
+"""Observing a session's world, for use cases that change nothing and for `up`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from provision.app.session import Session
+from provision.facts.base import World
+from provision.steps.base import Plan, Step
+from provision.steps.context import Says, Tools
+from provision.steps.observe import observe as observe_tools
+from provision.steps.runner import Runner, StepEnd
+from provision.steps.world import WorldHolder
+
+
+class _Silent:
+    def line(self, step: str, text: str) -> None:
+        """Nobody listens."""
+
+    def waits(self, step: str, what: str) -> None:
+        """Nobody listens."""
+
+    def step_started(self, step: Step, reason: str) -> None:
+        """Nobody listens."""
+
+    def step_ended(self, end: StepEnd) -> None:
+        """Nobody listens."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A world and why some machines could not be read."""
+
+    world: World
+    unread: dict[str, Exception]
+
+
+def make_tools(session: Session, says: Says) -> Tools:
+    """The real parts of a run."""
+    return Tools(
+        settings=session.settings,
+        provider=session.provider,
+        store=session.store(),
+        world=WorldHolder(World()),
+        says=says,
+    )
+
+
+def look(session: Session) -> Observation:
+    """Read all machines once; changes nothing."""
+    silent = _Silent()
+    tools = make_tools(session, silent)
+    unread = observe_tools(tools, Runner(Plan(), tools, silent))
+    return Observation(tools.world.now, unread)
+
+
+def observe(session: Session) -> World:
+    """The world alone."""
+    return look(session).world

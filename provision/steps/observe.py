@@ -1,0 +1,40 @@
+"""The world at one moment: the provider's states, and one probe a running machine, all at once."""
+
+from __future__ import annotations
+
+from provision.clock import Deadline
+from provision.errors import ProvisionError
+from provision.facts.base import MachineFacts, World, parse_facts
+from provision.guests.base import OnLine
+from provision.steps.context import Connections, Tools
+from provision.steps.probe import probe_script
+from provision.steps.runner import Runner
+
+# Seconds for one machine's connection and probe; a machine that takes longer is unreachable for now.
+PROBE_LIMIT = 90.0
+
+
+def observe(tools: Tools, runner: Runner, on_line: OnLine | None = None) -> dict[str, Exception]:
+    """Read states and facts into the tools' world; returns why a running machine could not be read.
+
+    Raises:
+        MachineError: the provider cannot say its states.
+    """
+    states = tools.provider.states()
+    names = [machine.name for machine in tools.settings.machines]
+    facts = {name: MachineFacts(state=states.get(name, "absent")) for name in names}
+    tools.world.update(lambda _: World(machines=facts, host=tools.store.facts()))
+    running = [name for name in names if facts[name].state == "running"]
+
+    def read(name: str, connections: Connections) -> None:
+        script = probe_script(tools.settings.machine(name))
+        tools.commands[name] = tools.commands.get(name, 0) + 1
+        try:
+            result = connections.get(name).run(script, Deadline(PROBE_LIMIT, f"probe of {name}"), on_line)
+            tools.world.take(name, parse_facts(result.require().out))
+        except ProvisionError:
+            connections.drop(name)
+            tools.world.lose(name, MachineFacts(state="unreachable"))
+            raise
+
+    return runner.each(running, read)
