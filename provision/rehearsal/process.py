@@ -106,7 +106,7 @@ class Process:
 
     def do_endpoint(self, name: str) -> dict[str, Any]:
         machine = self.park.get(name)
-        return {"power": machine.power, "ports": self.servers.ports(machine)}
+        return {"power": machine.power, "port": self.servers.serve(machine)}
 
     def do_halt(self, name: str) -> None:
         machine = self.park.find(name)

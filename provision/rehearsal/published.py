@@ -22,48 +22,18 @@ _OS = r"(?P<os>linux|windows)"
 _GITHUB = r"github\.com/"
 
 # Programs in dl.k8s.io/release/<version>/bin/<os>/amd64 that we know to be there.
-KUBERNETES = {
-    "linux": frozenset(
-        [
-            "kubelet",
-            "kubeadm",
-            "kubectl",
-            "kube-proxy",
-            "kube-apiserver",
-            "kube-controller-manager",
-            "kube-scheduler",
-            "kube-log-runner",
-        ]
-    ),
-    "windows": frozenset(["kubelet", "kubeadm", "kubectl", "kube-proxy", "kube-log-runner"]),
-}
+_NODE = ("kubelet", "kubeadm", "kubectl", "kube-proxy", "kube-log-runner")
+_CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+KUBERNETES = {"linux": frozenset(_NODE + _CONTROL_PLANE), "windows": frozenset(_NODE)}
 CONTAINERD = {
     "linux": ("containerd", "containerd-shim-runc-v2", "containerd-stress", "ctr"),
     "windows": ("containerd", "containerd-shim-runhcs-v1", "containerd-stress", "ctr"),
 }
-CNI_PLUGINS = {
-    "linux": [
-        "bandwidth",
-        "bridge",
-        "dhcp",
-        "dummy",
-        "firewall",
-        "host-device",
-        "host-local",
-        "ipvlan",
-        "loopback",
-        "macvlan",
-        "portmap",
-        "ptp",
-        "sbr",
-        "static",
-        "tap",
-        "tuning",
-        "vlan",
-        "vrf",
-    ],
-    "windows": ["win-bridge", "win-overlay", "host-local"],
-}
+_LINUX_PLUGINS = (
+    "bandwidth", "bridge", "dhcp", "dummy", "firewall", "host-device", "host-local", "ipvlan", "loopback", "macvlan",
+    "portmap", "ptp", "sbr", "static", "tap", "tuning", "vlan", "vrf",
+)  # fmt: skip
+CNI_PLUGINS = {"linux": _LINUX_PLUGINS, "windows": ("win-bridge", "win-overlay", "host-local")}
 RUNC_ARCHES = ("amd64", "arm64", "armel", "armhf", "ppc64le", "riscv64", "s390x")
 
 

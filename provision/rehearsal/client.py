@@ -1,0 +1,109 @@
+"""Talking to the rehearsal's process, and starting it when nobody answers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from provision.clock import Deadline, poll
+from provision.errors import HostError, MachineError
+from provision.host.commands import spawn_background, tail
+from provision.host.files import write_atomically
+from provision.host.workspace import PRODUCT
+from provision.rehearsal.control import call
+from provision.rehearsal.process import CONFIG_FILE, PORT_FILE
+
+START = 30.0  # seconds for the process to come up
+CALL = 900.0  # seconds for a call; creating a machine at full scale takes a minute
+
+
+class Client:
+    """The control channel's other end.
+
+    Args:
+        folder: the rehearsal's folder of one cluster.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "process.log"
+
+    def configure(self, scale: float, faults: tuple[str, ...]) -> None:
+        """Set scale and faults for the process that runs or that will."""
+        wanted = json.dumps({"rehearsal": True, "scale": scale, "faults": list(faults)})
+        path = self.folder / CONFIG_FILE
+        if path.exists() and path.read_text() == wanted:
+            return
+        write_atomically(path, wanted)
+        if self._address() is not None:
+            self.call("configure", scale=scale, faults=list(faults), start=False)
+
+    def call(self, name: str, *, start: bool = True, **arguments: Any) -> Any:
+        """Ask the process; None when it does not run and ``start`` is False.
+
+        Raises:
+            MachineError: it refuses.
+            DeadlineExceeded: it does not come up.
+        """
+        for attempt in (1, 2):
+            address = self._address()
+            if address is not None:
+                try:
+                    return call(address["port"], address["secret"], name, arguments, CALL)
+                except OSError as error:
+                    # Killed: its port file is still there. Once more with a new process.
+                    if attempt == 2:
+                        raise MachineError(
+                            f"the rehearsal's process broke off during {name}", details=str(error)
+                        ) from error
+            if not start:
+                return None
+            self.start()
+        raise AssertionError("unreachable")
+
+    def start(self) -> dict[str, Any]:
+        """Make sure that the process runs; returns its port file's content.
+
+        Raises:
+            DeadlineExceeded: it does not come up; the details carry its log's tail.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        # One starter at a time; the process's own lock would make a second one leave anyway.
+        with filelock.FileLock(self.folder / "start.lock", timeout=START):
+            if (running := self._alive()) is not None:
+                return running
+            argv = [sys.executable, "-m", "provision.rehearsal.process", str(self.folder)]
+            spawn_background(argv, log=self.log, env={"PYTHONPATH": str(PRODUCT)})
+            deadline = Deadline(START, "start of the rehearsal's process")
+            return poll(self._seen, deadline, every=0.05)
+
+    def _seen(self) -> tuple[dict[str, Any] | None, str]:
+        alive = self._alive()
+        return alive, "" if alive else " | ".join(tail(self.log.read_text(errors="replace"), 4))
+
+    def _alive(self) -> dict[str, Any] | None:
+        address = self._address()
+        if address is None:
+            return None
+        try:
+            call(address["port"], address["secret"], "ping", {}, 5.0)
+        except (OSError, MachineError):
+            return None
+        return address
+
+    def _address(self) -> dict[str, Any] | None:
+        try:
+            document = json.loads((self.folder / PORT_FILE).read_text())
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise HostError(f"{self.folder / PORT_FILE} is damaged", remedy="remove the file") from error
+        return document if isinstance(document, dict) else None
