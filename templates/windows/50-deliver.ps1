@@ -1,0 +1,44 @@
+# Usage: pulls files from the control plane and checks their digests. Goes on where an earlier pull ended. Safe to run twice.
+$Files = {{ files | ps }}
+
+{% include 'windows/_start.ps1' %}
+{% include 'windows/_records.ps1' %}
+
+$folder = 'C:\ProgramData\hybrid\files'
+New-Item -ItemType Directory -Path $folder -Force | Out-Null
+# The address is on the nodes' network: no proxy. Less than 1 kB/s for 30 s counts as a broken connection.
+$curl = @('--fail', '--noproxy', '*', '--silent', '--show-error', '--connect-timeout', '10', '--speed-limit', '1000', '--speed-time', '30', '--retry', '5', '--retry-connrefused')
+foreach ($file in $Files) {
+    $target = "$folder\$($file.name)"
+    if ((Get-Digest $target) -eq $file.digest) {
+        if (-not (Test-Path -LiteralPath "$target.record")) { Save-Record $target $file.digest }
+        Write-Output "$($file.name) is here already"
+        continue
+    }
+    $part = "$target.part"
+    if ((Get-Digest $part) -ne $file.digest) {
+        Write-Output "pulling $($file.name)"
+        # curl.exe: without .exe it is another program's alias.
+        $run = Invoke-Program 'curl.exe' ($curl + @('--continue-at', '-', '--output', $part, $file.url))
+        if ($run.Code -eq 0 -and (Get-Digest $part) -ne $file.digest) {
+            Write-Output "$($file.name) has a wrong digest, starting over"
+            Remove-Item -LiteralPath $part -Force
+            $run = Invoke-Program 'curl.exe' ($curl + @('--output', $part, $file.url))
+        }
+        # 22, 33, 36: what is there cannot be continued (too long, or of another file).
+        if ($run.Code -eq 22 -or $run.Code -eq 33 -or $run.Code -eq 36) {
+            Write-Output "curl.exe ended with $($run.Code), starting over"
+            Remove-Item -LiteralPath $part -Force -ErrorAction SilentlyContinue
+            $run = Invoke-Program 'curl.exe' ($curl + @('--output', $part, $file.url))
+        }
+        if ($run.Code -ne 0) { throw "$($file.name): curl.exe ended with $($run.Code): $($run.Lines -join ' | ')" }
+    }
+    $got = Get-Digest $part
+    if ($got -ne $file.digest) {
+        Remove-Item -LiteralPath $part -Force
+        throw "$($file.name) has digest $got, expected $($file.digest); removed"
+    }
+    Move-Item -LiteralPath $part -Destination $target -Force
+    Save-Record $target $file.digest
+}
+{% include 'facts/windows/_emit.ps1' %}

@@ -1,0 +1,61 @@
+# Usage: installs containerd and crictl from delivered archives, writes their configuration, registers and starts
+# the service, waits until it answers. Stops the service only when something changes. Safe to run twice.
+$Digests = {{ digests | ps }}
+$Config = {{ config | ps }}
+$CrictlConfig = {{ crictl_config | ps }}
+$LimitSeconds = {{ limit | ps }}
+
+{% include 'windows/_start.ps1' %}
+{% include 'windows/_records.ps1' %}
+{% include 'windows/_service.ps1' %}
+
+$folder = 'C:\Program Files\containerd'
+$log = 'C:\var\log\containerd\containerd.log'
+foreach ($path in @($folder, 'C:\k', 'C:\opt\cni\bin', 'C:\etc\cni\net.d', 'C:\etc\containerd\certs.d', 'C:\var\log\containerd')) {
+    New-Item -ItemType Directory -Path $path -Force | Out-Null
+}
+
+# Stopping containerd stops the kubelet, which depends on it; whoever was running runs again at the end.
+$before = @{ containerd = (Get-ServiceState 'containerd'); kubelet = (Get-ServiceState 'kubelet') }
+
+if (-not (Test-Installed 'containerd' $Digests)) {
+    $archive = Assert-Delivered 'containerd-windows.tar.gz' $Digests
+    $crictl = Assert-Delivered 'crictl-windows.tar.gz' $Digests
+    if ($before.containerd -ne 'absent') { Stop-Service -Name containerd -Force }
+    Write-Output 'unpacking containerd'
+    Invoke-Checked 'tar.exe' @('-xf', $archive, '-C', $folder, '--strip-components', '1') | Out-Null
+    Write-Output 'unpacking crictl'
+    Invoke-Checked 'tar.exe' @('-xf', $crictl, '-C', 'C:\k') | Out-Null
+    Save-Installed 'containerd' $Digests @("$folder\containerd.exe", "$folder\containerd-shim-runhcs-v1.exe", "$folder\ctr.exe", 'C:\k\crictl.exe')
+}
+Add-ToPath $folder
+if (Set-TextFile "$folder\config.toml" $Config) {
+    Write-Output 'the configuration of containerd was written'
+    if ((Get-ServiceState 'containerd') -ne 'absent') { Stop-Service -Name containerd -Force }
+}
+# crictl looks for its configuration beside itself too, which serves every user of this machine.
+if (Set-TextFile 'C:\k\crictl.yaml' $CrictlConfig) { Write-Output 'the configuration of crictl was written' }
+
+# Without --log-file a containerd that runs as a service keeps no log at all.
+$present = Get-CimInstance -ClassName Win32_Service -Filter "Name='containerd'"
+if ($null -ne $present -and "$($present.PathName)" -notlike "*--log-file=$log*") {
+    Write-Output "the service was registered otherwise: $($present.PathName)"
+    Remove-OldService 'containerd' 60
+    $present = $null
+}
+if ($null -eq $present) {
+    Write-Output 'registering the service'
+    Invoke-Checked "$folder\containerd.exe" @('--register-service', "--log-file=$log") | Out-Null
+}
+Start-Service -Name containerd
+
+$clock = [System.Diagnostics.Stopwatch]::StartNew()
+while ($true) {
+    $answer = Invoke-Program "$folder\ctr.exe" @('--address', '\\.\pipe\containerd-containerd', '--connect-timeout', '5s', 'version')
+    if ($answer.Code -eq 0) { break }
+    if ($clock.Elapsed.TotalSeconds -ge $LimitSeconds) { throw "containerd does not answer after $LimitSeconds s, last: $($answer.Lines -join ' | '); its log is $log" }
+    Start-Sleep -Seconds 1
+}
+Write-Output 'containerd answers'
+if ($before.kubelet -eq 'Running') { Start-Service -Name kubelet }
+{% include 'facts/windows/_emit.ps1' %}

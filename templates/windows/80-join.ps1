@@ -1,0 +1,41 @@
+# Usage: joins this machine to the cluster with kubeadm, which starts the kubelet. Safe to run twice; what a broken-off
+# join left is removed first. The configuration holds a token: it is on disk only while kubeadm runs.
+$JoinConfig = {{ join_config | ps }}
+
+{% include 'windows/_start.ps1' %}
+{% include 'windows/_records.ps1' %}
+{% include 'windows/_service.ps1' %}
+
+$configPath = 'C:\ProgramData\hybrid\join.yaml'
+$left = @('C:\etc\kubernetes\bootstrap-kubelet.conf', 'C:\etc\kubernetes\pki\ca.crt', 'C:\var\lib\kubelet\config.yaml', 'C:\var\lib\kubelet\kubeadm-flags.env')
+if (Test-Path -LiteralPath 'C:\etc\kubernetes\kubelet.conf') {
+    Write-Output 'joined before'
+} else {
+    # kubeadm refuses to start over files of a join that did not end.
+    if ((Get-ServiceState 'kubelet') -ne 'Stopped') { Stop-Service -Name kubelet -Force }
+    foreach ($path in $left) { Remove-Item -LiteralPath $path -Force -ErrorAction SilentlyContinue }
+    # kubeadm asks the kubelet on PATH for its version; PATH of this process may be older than C:\k.
+    $env:Path = "C:\k;$env:Path"
+    Set-TextFile $configPath $JoinConfig | Out-Null
+    Write-Output 'kubeadm joins'
+    try {
+        $run = Invoke-Program 'C:\k\kubeadm.exe' @('join', '--config', $configPath, '--v=1')
+    } finally {
+        Remove-Item -LiteralPath $configPath -Force
+    }
+    if ($run.Code -ne 0) { throw "kubeadm.exe join ended with $($run.Code): $(@($run.Lines | Select-Object -Last 12) -join "`n")" }
+}
+
+# Flags that kubeadm wrote and the service does not have.
+$flags = "$(Get-Content -LiteralPath 'C:\var\lib\kubelet\kubeadm-flags.env' -Raw)".Trim() -replace '^KUBELET_KUBEADM_ARGS="?', '' -replace '"$', ''
+$service = Get-CimInstance -ClassName Win32_Service -Filter "Name='kubelet'"
+$present = @("$($service.PathName)" -split '\s+')
+$added = @($flags -split '\s+' | Where-Object { $_ -ne '' -and $present -notcontains $_ })
+if ($added.Count -gt 0) {
+    Write-Output "the kubelet gets $($added -join ' ')"
+    $answer = Invoke-CimMethod -InputObject $service -MethodName Change -Arguments @{ PathName = "$($service.PathName) $($added -join ' ')" }
+    if ($answer.ReturnValue -ne 0) { throw "the service refuses its new command line: $($answer.ReturnValue)" }
+    Restart-Service -Name kubelet -Force
+}
+if ((Get-ServiceState 'kubelet') -ne 'Running') { Start-Service -Name kubelet }
+{% include 'facts/windows/_emit.ps1' %}

@@ -1,0 +1,38 @@
+# Usage: waits until Calico has made its networks on this machine, and checks that they are on the node's card.
+# The virtual switch takes over the card for a moment, connections over it may break; afterwards address, profile and
+# default route are what they were. Safe to run twice.
+$Address = {{ address | ps }}
+$Prefix = {{ prefix | ps }}
+$Own = {{ own_address | ps }}
+$Gateway = {{ gateway | ps }}
+$Metric = {{ metric | ps }}
+$LimitSeconds = {{ limit | ps }}
+
+{% include 'windows/_start.ps1' %}
+{% include 'windows/_card.ps1' %}
+{% include 'windows/_egress.ps1' %}
+
+$clock = [System.Diagnostics.Stopwatch]::StartNew()
+$said = ''
+while ($true) {
+    $right = @()
+    $seen = 'no networks'
+    try {
+        $networks = @(Get-HnsNetwork | Where-Object { $null -ne $_ -and $_.Name -ne 'nat' })
+        if ($networks.Count -gt 0) { $seen = @($networks | ForEach-Object { "$($_.Name) ($($_.Type), $($_.ManagementIP))" }) -join ', ' }
+        $right = @($networks | Where-Object { ($_.Name -eq 'External' -or $_.Name -eq 'Calico') -and $_.ManagementIP -eq $Address } | ForEach-Object { $_.Name })
+    } catch {
+        # The host networking service restarts while a network is made; that is no reason to give up.
+        $seen = $_.Exception.Message
+    }
+    if ($seen -ne $said) { Write-Output "networks: $seen"; $said = $seen }
+    if ($right -contains 'External' -and $right -contains 'Calico') { break }
+    if ($clock.Elapsed.TotalSeconds -ge $LimitSeconds) { throw "Calico has no networks on $Address after $LimitSeconds s, last seen: $seen" }
+    Start-Sleep -Seconds 2
+}
+$carrier = Get-KubeCarrier
+if ($Own) { Set-KubeAddress $carrier.ifIndex $Address $Prefix }
+Wait-KubeAddress $carrier.ifIndex $Address 60
+Set-KubeProfile $carrier.ifIndex 60
+if ($Gateway -ne '') { Set-EgressRoute $carrier.ifIndex $Gateway $Metric }
+{% include 'facts/windows/_emit.ps1' %}
