@@ -19,13 +19,31 @@ COLLECT_LIMIT = 60.0  # seconds for all logs of one machine
 
 # What a log says -> what it means and what to do. Only causes that we have a remedy for.
 CAUSES: Sequence[tuple[str, str]] = (
-    (r"no space left on device|There is not enough space on the disk", "the machine's disk is full: free space on it"),
-    (r"(?i)x509: certificate (has expired|signed by unknown authority)", "certificates and clock disagree: look at the machine's clock, then run `invoke up` again"),
-    (r"(?i)failed to pull image|ErrImagePull|ImagePullBackOff", "an image cannot be pulled: look at the machine's way to the registry, and at `network.proxy`"),
-    (r"(?i)unknown flag: (--\S+)", "the kubelet does not know a flag of its command line: look at `kubernetes.extra_args`"),
-    (r"(?i)invalid bearer token|token .* (expired|not found)", "the join token has expired: run `invoke up` again, it makes a new one"),
-    (r"(?i)failed to (load|create) .*hcsshim|HCS|0xc0370", "Windows could not make a container: is the Containers feature active, does the image fit this Windows?"),
-)  # fmt: skip
+    (
+        r"no space left on device|There is not enough space on the disk",
+        "the machine's disk is full: free space on it",
+    ),
+    (
+        r"(?i)x509: certificate (has expired|signed by unknown authority)",
+        "certificates and clock disagree: look at the machine's clock, then run `invoke up` again",
+    ),
+    (
+        r"(?i)failed to pull image|ErrImagePull|ImagePullBackOff",
+        "an image cannot be pulled: look at the machine's way to the registry, and at `network.proxy`",
+    ),
+    (
+        r"(?i)unknown flag: --\S+",
+        "the kubelet does not know a flag of its command line: look at `kubernetes.extra_args`",
+    ),
+    (
+        r"(?i)invalid bearer token|token .* (expired|not found)",
+        "the join token has expired: run `invoke up` again, it makes a new one",
+    ),
+    (
+        r"(?i)hcsshim|0xc0370",
+        "Windows could not make a container: is the Containers feature active, does the image fit this Windows?",
+    ),
+)
 
 
 def explain(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
 
-from provision.host.workspace import Workspace
+from provision.errors import Refused
 from provision.machines.vagrantfile import vagrantfile
 from provision.plan import plan
 from provision.render.engine import render
@@ -57,13 +56,11 @@ def _runbook(made: Plan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_rendered(settings: Settings, workspace: Workspace, folder: Path) -> int:
+def write_rendered(settings: Settings, folder: Path) -> int:
     """Write the files beside, then put the whole folder in place; returns their number.
 
     An existing folder is replaced only if it was written by this command.
     """
-    from provision.errors import Refused
-
     mark = ".rendered"
     if folder.exists() and any(folder.iterdir()) and not (folder / mark).exists():
         raise Refused(f"{folder} holds other files", remedy="name an empty or new folder with --to")
@@ -79,7 +76,7 @@ def write_rendered(settings: Settings, workspace: Workspace, folder: Path) -> in
         made.chmod(0o755)
         if folder.exists():
             shutil.rmtree(folder)
-        os.replace(made, folder)
+        made.replace(folder)
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
         raise

@@ -59,7 +59,7 @@ def render(variables: str = "", set: Sequence[str] = (), to: str = "") -> int:
     """Write what would be used into a folder."""
     session = open_session(variables, set)
     folder = Path(to).resolve() if to else session.workspace.rendered
-    count = write_rendered(session.settings, session.workspace, folder)
+    count = write_rendered(session.settings, folder)
     label = " (rehearsal)" if session.rehearsed else ""
     print(f"{count} files in {folder}{label}; secrets and run-time values are placeholders in <angle brackets>")
     return 0

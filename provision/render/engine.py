@@ -38,6 +38,16 @@ def render(template: str, **values: object) -> str:
     return environment().get_template(template).render(**values)
 
 
+def render_page(template: str, **values: object) -> str:
+    """An HTML page: every value is escaped.
+
+    Raises:
+        jinja2.UndefinedError: the template asks for a value that was not given.
+    """
+    made = environment().overlay(autoescape=True)
+    return made.get_template(template).render(**values)
+
+
 def parameters_of(template: str) -> frozenset[str]:
     """The names that a template, includes included, asks for; untaken branches too."""
     env = environment()
