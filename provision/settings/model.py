@@ -1,4 +1,8 @@
-"""The settings: variables.yaml, parsed, validated, frozen. Every key stands here with its default."""
+"""The settings: variables.yaml, parsed, validated, frozen. Every key stands here with its default.
+
+Descriptions say what a key means and its unit; they are used in remedies and in the JSON schema.
+A value that is wrong by itself is refused here; what contradicts another value, in `judge`.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,24 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from provision.secrets import Secret
+from provision.settings.values import (
+    Address,
+    Cidr,
+    ClusterName,
+    Mac,
+    Mebibytes,
+    ProxyUrl,
+    Sha,
+    VersionText,
+    egress_value,
+)
 
 Os = Literal["linux", "windows"]
 ProviderName = Literal["auto", "virtualbox", "vmware_desktop", "hyperv", "libvirt", "existing", "rehearsal"]
+
+
+def _about(text: str) -> Any:
+    return Field(description=text)
 
 
 class Part(BaseModel):
@@ -22,53 +41,85 @@ class Part(BaseModel):
 
 
 class Cluster(Part):
-    name: str = "hybrid"
+    """What the cluster is called; folders, VM names and the kube context follow."""
+
+    name: Annotated[ClusterName, _about("a name of up to 30 lower-case letters, digits and dashes")] = "hybrid"
 
 
 class Kubernetes(Part):
-    """Which Kubernetes, and how it is configured. At most one of version, sha, ref and path."""
+    """Which Kubernetes, and how it is configured. At most one of version, sha, ref and path.
 
-    version: str = "1.36"
-    sha: str | None = None
-    ref: str | None = None
-    path: Path | None = None
-    remote: str = "https://github.com/kubernetes/kubernetes"
-    from_source: bool = False
-    compatibility: str | None = None
-    binaries: Mapping[str, Path] = Field(default_factory=dict)
-    control_plane: Literal["auto", "release", "ci", "source"] = "auto"
-    feature_gates: Mapping[str, bool] = Field(default_factory=dict)
-    extra_args: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
-    kubelet_config: Mapping[str, Any] = Field(default_factory=dict)
-    runtime_config: Mapping[str, bool] = Field(default_factory=dict)
-    verbosity: Annotated[int, Field(ge=0, le=10)] = 2
-    kubeadm_patches: Mapping[str, Any] = Field(default_factory=dict)
+    With ``control_plane: release`` the version is the control plane's, and sha, ref, path or binaries
+    are what the nodes run; ``compatibility`` says which release that is.
+    """
+
+    version: Annotated[VersionText, _about("a minor (its latest known patch is taken) or a full version")] = "1.36"
+    sha: Annotated[Sha | None, _about("a commit to build, 7 to 40 hex digits")] = None
+    ref: Annotated[str | None, _about("a branch, a tag or pull/12345 to build")] = None
+    path: Annotated[Path | None, _about("a local checkout to build, uncommitted changes included")] = None
+    remote: Annotated[str, _about("the git repository that sha and ref are fetched from")] = (
+        "https://github.com/kubernetes/kubernetes"
+    )
+    from_source: Annotated[bool, _about("build the release instead of downloading it")] = False
+    compatibility: Annotated[VersionText | None, _about("the release that a source build behaves like")] = None
+    binaries: Annotated[Mapping[str, Path], _about("file name -> your own build of it, such as kubelet.exe")] = Field(
+        default_factory=dict
+    )
+    control_plane: Annotated[
+        Literal["auto", "release", "ci", "source"], _about("where the control plane's images come from")
+    ] = "auto"
+    feature_gates: Annotated[Mapping[str, bool], _about("gate -> true or false, for all components")] = Field(
+        default_factory=dict
+    )
+    extra_args: Annotated[Mapping[str, Mapping[str, str]], _about("component -> flag (without dashes) -> value")] = (
+        Field(default_factory=dict)
+    )
+    kubelet_config: Annotated[Mapping[str, Any], _about("merged into every KubeletConfiguration")] = Field(
+        default_factory=dict
+    )
+    runtime_config: Annotated[Mapping[str, bool], _about("API group and version -> served or not")] = Field(
+        default_factory=dict
+    )
+    verbosity: Annotated[int, Field(ge=0, le=10, description="log level of the components, 0 to 10")] = 2
+    kubeadm_patches: Annotated[Mapping[str, Any], _about("kubeadm patch file name -> its content")] = Field(
+        default_factory=dict
+    )
 
 
 class Calico(Part):
-    version: str = "3.32.1"
+    """Used when ``cni`` is calico."""
+
+    version: Annotated[VersionText, _about("Calico's version")] = "3.32.1"
 
 
 class Antrea(Part):
-    version: str = "2.7.0"
+    """Used when ``cni`` is antrea."""
+
+    version: Annotated[VersionText, _about("Antrea's version")] = "2.7.0"
 
 
 class Flannel(Part):
-    version: str = "0.28.9"
-    backend: Literal["vxlan", "host-gw"] = "vxlan"
+    """Used when ``cni`` is flannel."""
+
+    version: Annotated[VersionText, _about("Flannel's version")] = "0.28.9"
+    backend: Annotated[Literal["vxlan", "host-gw"], _about("vxlan, or host-gw on one layer 2 segment")] = "vxlan"
 
 
 class Containerd(Part):
-    linux: str = "2.3.4"
-    windows: str = "2.3.4"
-    from_source: bool = False
-    config: Mapping[str, Any] = Field(default_factory=dict)
+    """Which containerd each OS gets."""
+
+    linux: Annotated[VersionText, _about("containerd's version on Linux")] = "2.3.4"
+    windows: Annotated[VersionText, _about("containerd's version on Windows")] = "2.3.4"
+    from_source: Annotated[bool, _about("build it instead of downloading it")] = False
+    config: Annotated[Mapping[str, Any], _about("merged into config.toml on both OSes")] = Field(default_factory=dict)
 
 
 class Hcsshim(Part):
-    sha: str | None = None
-    ref: str | None = None
-    path: Path | None = None
+    """A containerd shim of one's own for Windows; at most one of sha, ref and path."""
+
+    sha: Annotated[Sha | None, _about("a commit to build, 7 to 40 hex digits")] = None
+    ref: Annotated[str | None, _about("a branch or tag to build")] = None
+    path: Annotated[Path | None, _about("a local checkout to build")] = None
 
 
 class Network(Part):
@@ -82,13 +133,21 @@ class Network(Part):
             masquerades), through a gateway with this address, or not at all.
     """
 
-    pods: IPv4Network = IPv4Network("10.244.0.0/16")
-    services: IPv4Network = IPv4Network("10.96.0.0/12")
-    machines: IPv4Network = IPv4Network("192.168.56.0/24")
-    egress: Literal["control-plane", "none"] | IPv4Address = "control-plane"
-    proxy: str | None = None
-    ca: Path | None = None
-    registries: Mapping[str, Any] = Field(default_factory=dict)
+    pods: Annotated[Cidr, _about("the pods' network, address/prefix")] = IPv4Network("10.244.0.0/16")
+    services: Annotated[Cidr, _about("the services' network, address/prefix")] = IPv4Network("10.96.0.0/12")
+    machines: Annotated[Cidr, _about("the network of the private cards, address/prefix")] = IPv4Network(
+        "192.168.56.0/24"
+    )
+    egress: Annotated[
+        Literal["control-plane", "none"] | IPv4Address,
+        egress_value,
+        _about("Windows pods' way out: control-plane, none, or a gateway's address"),
+    ] = "control-plane"
+    proxy: Annotated[ProxyUrl | None, _about("URL of an HTTP proxy for downloads and image pulls")] = None
+    ca: Annotated[Path | None, _about("PEM file with certificate authorities that the machines shall trust")] = None
+    registries: Annotated[Mapping[str, Any], _about("registry host -> mirror URL, or a list of them")] = Field(
+        default_factory=dict
+    )
 
 
 class Machine(Part):
@@ -102,60 +161,71 @@ class Machine(Part):
             (``HYBRID_PASSWORD_<NAME>``) or a prompt, never from the file.
     """
 
-    name: str
-    os: Os
-    role: Literal["control-plane", "worker"] = "worker"
-    transport: Literal["ssh", "winrm"] | None = None
-    address: IPv4Address | None = None
-    mac: str | None = None
-    cpus: Annotated[int, Field(ge=1)] = 2
-    memory: Annotated[int, Field(ge=1024)] = 4096
-    windows_version: Literal["2019", "2022", "2025"] = "2022"
-    box: str | None = None
-    box_version: str | None = None
-    box_url: str | None = None
-    host: str | None = None
-    port: int | None = None
-    user: str | None = None
-    key: Path | None = None
-    password: Secret | None = None
+    name: Annotated[str, _about("the host name: lower-case letters, digits, dashes; up to 15 characters on Windows")]
+    os: Annotated[Os, _about("linux or windows")]
+    role: Annotated[Literal["control-plane", "worker"], _about("control-plane or worker")] = "worker"
+    transport: Annotated[
+        Literal["ssh", "winrm"] | None, _about("ssh, or winrm (Windows only, and the default there)")
+    ] = None
+    address: Annotated[Address | None, _about("address on network.machines")] = None
+    mac: Annotated[Mac | None, _about("MAC address of the private card")] = None
+    cpus: Annotated[int, Field(ge=1, description="a number of processors")] = 2
+    memory: Annotated[Mebibytes, _about("memory in MiB")] = 4096
+    windows_version: Annotated[Literal["2019", "2022", "2025"], _about("Windows Server 2019, 2022 or 2025")] = "2022"
+    box: Annotated[str | None, _about("Vagrant box, or the path of a .box file")] = None
+    box_version: Annotated[str | None, _about("version of the Vagrant box")] = None
+    box_url: Annotated[str | None, _about("where the Vagrant box is downloaded from")] = None
+    host: Annotated[str | None, _about("address or name to connect to (provider existing)")] = None
+    port: Annotated[int | None, Field(ge=1, le=65535, description="port to connect to (provider existing)")] = None
+    user: Annotated[str | None, _about("user to connect as (provider existing)")] = None
+    key: Annotated[Path | None, _about("private SSH key file (provider existing)")] = None
+    password: Annotated[Secret | None, _about("never in the file: HYBRID_PASSWORD_<NAME> or the prompt")] = None
 
 
 class Features(Part):
-    hyperv_isolation: bool = False
-    node_log_query: bool = True
-    prepull: bool = False
+    """What the cluster can do beyond plain pods."""
+
+    hyperv_isolation: Annotated[bool, _about("Hyper-V isolated Windows pods; needs nested virtualisation")] = False
+    node_log_query: Annotated[bool, _about("logs of node services through the API")] = True
+    prepull: Annotated[bool, _about("pull the test images before they are needed")] = False
 
 
 class Images(Part):
-    archives: tuple[Path, ...] = ()
+    """Container images that need no registry."""
+
+    archives: Annotated[tuple[Path, ...], _about("image archives to import on the machines of their OS")] = ()
+
+
+Seconds = Annotated[float, Field(gt=0, le=86400, description="seconds")]
 
 
 class Timeouts(Part):
-    """Seconds."""
+    """Seconds until a wait has failed."""
 
-    boot: float = 900
-    reboot: float = 900
-    step: float = 900
-    features: float = 1800
-    node_ready: float = 900
+    boot: Seconds = 900
+    reboot: Seconds = 900
+    step: Seconds = 900
+    features: Seconds = 1800
+    node_ready: Seconds = 900
 
 
 class Rehearsal(Part):
     """How fast the rehearsal's clock runs (1.0 is real time) and which faults it plays."""
 
-    scale: Annotated[float, Field(ge=0.0, le=10.0)] = 0.02
-    faults: tuple[str, ...] = ()
+    scale: Annotated[float, Field(ge=0.0, le=10.0, description="a factor on all latencies; 1.0 is real time")] = 0.02
+    faults: Annotated[tuple[str, ...], _about("names of the faults to play")] = ()
 
 
 class Settings(Part):
     """The whole file."""
 
     cluster: Cluster = Cluster()
-    provider: ProviderName = "auto"
-    provider_options: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
+    provider: Annotated[ProviderName, _about("what makes the machines; auto takes the first that works here")] = "auto"
+    provider_options: Annotated[
+        Mapping[str, Mapping[str, Any]], _about("provider -> what goes into the Vagrantfile verbatim")
+    ] = Field(default_factory=dict)
     kubernetes: Kubernetes = Kubernetes()
-    cni: Literal["calico", "antrea", "flannel"] = "calico"
+    cni: Annotated[Literal["calico", "antrea", "flannel"], _about("the pod network")] = "calico"
     calico: Calico = Calico()
     antrea: Antrea = Antrea()
     flannel: Flannel = Flannel()
@@ -167,7 +237,9 @@ class Settings(Part):
         Machine(name="winw1", os="windows", address=IPv4Address("192.168.56.11"), memory=6144),
     )
     features: Features = Features()
-    mirrors: Mapping[str, str] = Field(default_factory=dict)
+    mirrors: Annotated[Mapping[str, str], _about("base URL -> URL or folder that is asked instead")] = Field(
+        default_factory=dict
+    )
     images: Images = Images()
     timeouts: Timeouts = Timeouts()
     rehearsal: Rehearsal = Rehearsal()
@@ -181,16 +253,15 @@ class Settings(Part):
 
     @property
     def control_plane(self) -> Machine:
+        """The machine with the control plane."""
         return next(m for m in self.machines if m.role == "control-plane")
 
     @property
     def windows(self) -> tuple[Machine, ...]:
+        """All Windows machines."""
         return tuple(m for m in self.machines if m.os == "windows")
 
     @property
     def linux_workers(self) -> tuple[Machine, ...]:
+        """All Linux machines but the control plane."""
         return tuple(m for m in self.machines if m.os == "linux" and m.role == "worker")
-
-    def node_name(self, machine: str) -> str:
-        """The name of a machine's Kubernetes node: the machine's own, marked where it is only rehearsed."""
-        return f"{machine}-rehearsal" if self.provider == "rehearsal" else machine
