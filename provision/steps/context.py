@@ -13,7 +13,6 @@ from provision.artifacts.store import ArtifactStore
 from provision.clock import Deadline
 from provision.facts.base import World, parse_facts
 from provision.guests.base import Guest, OnLine, Result, Script
-from provision.guests.connect import connect, wait_for
 from provision.machines.base import Provider
 from provision.render.engine import render
 from provision.settings.model import Settings
@@ -50,6 +49,8 @@ class Tools:
 
     def connect(self, machine: str) -> Guest:
         """A new connection to a machine, by its provider's endpoint."""
+        from provision.guests.connect import connect  # paramiko and winrm cost half a second to import
+
         return connect(self.provider.endpoint(self.settings.machine(machine)))
 
 
@@ -124,6 +125,8 @@ class StepContext:
 
     def meet(self, deadline: Deadline) -> None:
         """Wait until the step's machine answers (after a boot, or after its network moved)."""
+        from provision.guests.connect import wait_for
+
         name = self._name(None)
         self._connections.drop(name)
         endpoint = self.provider.endpoint(self.settings.machine(name))
