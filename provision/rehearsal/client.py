@@ -14,8 +14,7 @@ from provision.errors import HostError, MachineError
 from provision.host.commands import spawn_background, tail
 from provision.host.files import write_atomically
 from provision.host.workspace import PRODUCT
-from provision.rehearsal.control import call
-from provision.rehearsal.process import CONFIG_FILE, PORT_FILE
+from provision.rehearsal.control import CONFIG_FILE, PORT_FILE, call
 
 START = 30.0  # seconds for the process to come up
 CALL = 900.0  # seconds for a call; creating a machine at full scale takes a minute
@@ -45,7 +44,7 @@ class Client:
         if self._address() is not None:
             self.call("configure", scale=scale, faults=list(faults), start=False)
 
-    def call(self, name: str, *, start: bool = True, **arguments: Any) -> Any:
+    def call(self, name: str, /, *, start: bool = True, **arguments: Any) -> Any:
         """Ask the process; None when it does not run and ``start`` is False.
 
         Raises:

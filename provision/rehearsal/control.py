@@ -15,6 +15,8 @@ from typing import Any
 
 from provision.errors import MachineError, ProvisionError
 
+PORT_FILE = "process.json"  # port, secret and process id of the running process
+CONFIG_FILE = "config.json"  # scale and faults for the next one
 HEADER = "X-Rehearsal-Secret"
 Handler = Callable[[str, Mapping[str, Any]], Any]
 

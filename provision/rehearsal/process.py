@@ -23,16 +23,14 @@ import filelock
 from provision.clock import monotonic
 from provision.errors import MachineError
 from provision.host.files import write_atomically
-from provision.rehearsal.control import ControlServer
+from provision.rehearsal.control import CONFIG_FILE, PORT_FILE, ControlServer
 from provision.rehearsal.origin import Origin
 from provision.rehearsal.park import Park
 from provision.rehearsal.servers import Servers
 
 log = logging.getLogger("rehearsal")
 
-PORT_FILE = "process.json"
 LOCK_FILE = "process.lock"
-CONFIG_FILE = "config.json"
 IDLE = 3600.0  # seconds without a call, a request or an open connection
 
 

@@ -1,0 +1,176 @@
+"""The provider ``rehearsal``: machines that are modelled, behind servers that are real."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from provision.clock import Deadline, poll
+from provision.errors import MachineError
+from provision.facts.base import MachineState
+from provision.guests.base import Endpoint, OnLine
+from provision.host.files import write_atomically
+from provision.host.workspace import Workspace
+from provision.rehearsal.client import Client
+from provision.rehearsal.faults import parse as parse_faults
+from provision.rehearsal.state import stored_names
+from provision.secrets import Secret
+from provision.settings.model import Machine, Settings
+
+USER = "vagrant"
+SUFFIX = "-rehearsal"
+
+_STATES: Mapping[str, MachineState] = {"off": "off", "booting": "unreachable", "running": "running"}
+
+
+def shown(name: str) -> str:
+    """A node's or a context's name as it may leave the rehearsal."""
+    return name if name.endswith(SUFFIX) else name + SUFFIX
+
+
+class RehearsalProvider:
+    """`machines.base.Provider` of modelled machines; no hypervisor, no network but loopback.
+
+    Args:
+        workspace: the cluster's folders; everything is kept below ``workspace.rehearsal``.
+        settings: of the cluster; ``rehearsal.scale`` and ``rehearsal.faults`` are taken at `prepare`.
+    """
+
+    name = "rehearsal"
+    parallel = True
+
+    def __init__(self, workspace: Workspace, settings: Settings) -> None:
+        self.workspace = workspace
+        self.settings = settings
+        self.folder = workspace.rehearsal
+        self.client = Client(self.folder)
+
+    def prepare(self, deadline: Deadline, on_line: OnLine) -> None:
+        """Start the process, with today's scale and faults.
+
+        Raises:
+            SettingsError: a fault is none.
+        """
+        deadline.check()
+        self._configure()
+        self.client.start()
+        on_line("rehearsal: modelled machines, nothing here is evidence")
+
+    def origin(self) -> str:
+        """The base URL of the rehearsal's artifacts; starts the process when it does not run."""
+        self._configure()
+        return str(self.client.start()["origin"])
+
+    def mirrors(self) -> dict[str, str]:
+        """The ``mirrors:`` of a rehearsed run: every https URL comes from the rehearsal's origin."""
+        return {"https://": self.origin()}
+
+    def requests(self) -> Mapping[str, int]:
+        """What the origin was asked for in this process, and how often."""
+        return dict(self.client.call("requests"))
+
+    def ensure_up(self, machine: Machine, deadline: Deadline, on_line: OnLine) -> None:
+        self.client.call("ensure", spec=self._spec(machine))
+        on_line(f"rehearsal: {machine.name} boots")
+
+        def booted() -> tuple[bool | None, str]:
+            power = str(self.client.call("states").get(machine.name, "absent"))
+            return (True if power == "running" else None), f"{machine.name} is {power}"
+
+        poll(booted, deadline.at_most(deadline.remaining(), f"boot of {machine.name} (rehearsal)"), every=0.05)
+
+    def endpoint(self, machine: Machine) -> Endpoint:
+        answer = self.client.call("endpoint", name=machine.name)
+        transport = self._transport(machine)
+        credentials = self._credentials()
+        winrm = transport == "winrm"
+        return Endpoint(
+            machine=machine.name,
+            os=machine.os,
+            transport="winrm" if winrm else "ssh",
+            host="127.0.0.1",
+            port=int(answer["port"]),
+            user=USER,
+            password=Secret(credentials["password"]) if machine.os == "windows" else None,
+            key_file=None if winrm else self.folder / "id_ed25519",
+            known_hosts=None if winrm else self.workspace.known_hosts,
+        )
+
+    def states(self) -> Mapping[str, MachineState]:
+        wanted = {machine.name: "absent" for machine in self.settings.machines}
+        if not stored_names(self.folder):
+            return dict.fromkeys(wanted, "absent")
+        powers = self.client.call("states")
+        return {name: _STATES.get(powers.get(name, ""), "absent") for name in wanted}
+
+    def halt(self, machine: Machine, deadline: Deadline, on_line: OnLine) -> None:
+        deadline.check()
+        if machine.name in stored_names(self.folder):
+            self.client.call("halt", name=machine.name)
+            on_line(f"rehearsal: {machine.name} is off")
+            self._end_when("off")
+
+    def destroy(self, machine: Machine, deadline: Deadline, on_line: OnLine) -> None:
+        deadline.check()
+        if machine.name in stored_names(self.folder):
+            self.client.call("destroy", name=machine.name)
+            on_line(f"rehearsal: {machine.name} is destroyed")
+        self._end_when("absent")
+
+    def snapshot(self, machine: Machine, name: str, deadline: Deadline, on_line: OnLine) -> None:
+        deadline.check()
+        on_line("rehearsal: no snapshots")
+        raise MachineError(
+            f"the rehearsal takes no snapshots ({machine.name}, {name})",
+            remedy="`./inv up` makes a rehearsed machine anew in seconds",
+        )
+
+    def _end_when(self, power: str) -> None:
+        """End the process once no machine needs it any more."""
+        powers = self.client.call("states", start=False)
+        if powers is not None and all(p == power or p == "off" for p in powers.values()):
+            self.client.call("end", start=False)
+
+    def _configure(self) -> None:
+        rehearsal = self.settings.rehearsal
+        parse_faults(rehearsal.faults, (machine.name for machine in self.settings.machines))
+        self._credentials()
+        self.client.configure(rehearsal.scale, rehearsal.faults)
+
+    def _transport(self, machine: Machine) -> str:
+        return machine.transport or ("winrm" if machine.os == "windows" else "ssh")
+
+    def _spec(self, machine: Machine) -> dict[str, Any]:
+        credentials = self._credentials()
+        return {
+            "name": machine.name,
+            "os": machine.os,
+            "role": machine.role,
+            "address": str(machine.address) if machine.address else None,
+            "mac": machine.mac,
+            "user": USER,
+            "transport": self._transport(machine),
+            "windows_version": machine.windows_version,
+            "memory": machine.memory,
+            "cpus": machine.cpus,
+            "password": credentials["password"] if machine.os == "windows" else None,
+            "public_key": credentials["public_key"],
+        }
+
+    def _credentials(self) -> dict[str, str]:
+        """The throw-away password and key of this rehearsal, made once, 0600."""
+        path = self.folder / "credentials.json"
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.chmod(0o700)
+            import asyncssh  # heavy, and only needed once a cluster
+
+            key = asyncssh.generate_private_key("ssh-ed25519", comment="rehearsal")
+            write_atomically(self.folder / "id_ed25519", key.export_private_key(), mode=0o600)
+            public = key.export_public_key().decode().strip()
+            document = {"rehearsal": True, "password": secrets.token_urlsafe(15), "public_key": public}
+            write_atomically(path, json.dumps(document), mode=0o600)
+        found: dict[str, str] = json.loads(path.read_text())
+        return found
