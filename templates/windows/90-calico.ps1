@@ -11,6 +11,7 @@ $LimitSeconds = {{ limit | ps }}
 {% include 'windows/_start.ps1' %}
 {% include 'windows/_card.ps1' %}
 {% include 'windows/_egress.ps1' %}
+{% include 'windows/_hns.ps1' %}
 
 $clock = [System.Diagnostics.Stopwatch]::StartNew()
 $said = ''
@@ -18,9 +19,9 @@ while ($true) {
     $right = @()
     $seen = 'no networks'
     try {
-        $networks = @(Get-HnsNetwork | Where-Object { $null -ne $_ -and $_.Name -ne 'nat' })
-        if ($networks.Count -gt 0) { $seen = @($networks | ForEach-Object { "$($_.Name) ($($_.Type), $($_.ManagementIP))" }) -join ', ' }
-        $right = @($networks | Where-Object { ($_.Name -eq 'External' -or $_.Name -eq 'Calico') -and $_.ManagementIP -eq $Address } | ForEach-Object { $_.Name })
+        $networks = @(Get-NetworkRows)
+        if ($networks.Count -gt 0) { $seen = @($networks | ForEach-Object { "$($_.name) ($($_.type), $($_.management_ip))" }) -join ', ' }
+        $right = @($networks | Where-Object { $_.management_ip -eq $Address } | ForEach-Object { $_.name })
     } catch {
         # The host networking service restarts while a network is made; that is no reason to give up.
         $seen = $_.Exception.Message

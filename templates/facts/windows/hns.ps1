@@ -1,15 +1,11 @@
 $Probes['hns'] = {
+{% filter indent(4, first=true) %}
+{% include 'windows/_hns.ps1' %}
+{% endfilter %}
+
     # The command comes with the feature Containers; before that there are no networks either.
     $rows = @()
     $available = $null -ne (Get-Command -Name Get-HnsNetwork -ErrorAction SilentlyContinue)
-    if ($available) {
-        foreach ($network in @(Get-HnsNetwork)) {
-            if ($null -eq $network) { continue }
-            $names = @($network.PSObject.Properties | ForEach-Object { $_.Name })
-            $address = ''
-            if ($names -contains 'ManagementIP') { $address = "$($network.ManagementIP)" }
-            $rows += [ordered]@{ name = "$($network.Name)"; type = "$($network.Type)"; management_ip = $address }
-        }
-    }
+    if ($available) { $rows = @(Get-NetworkRows) }
     [ordered]@{ available = $available; networks = @($rows) }
 }

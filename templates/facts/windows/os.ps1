@@ -15,7 +15,7 @@ $Probes['os'] = {
         if ($wanted.boot -eq $system.LastBootUpTime.ToString('yyyyMMddHHmmss')) { $reasons += @($wanted.reasons) }
     }
     [ordered]@{
-        caption = "$($system.Caption)"
+        product = "$($system.Caption)"
         build = [int]$system.BuildNumber
         ubr = [int](Get-RegistryValue 'HKLM:\SOFTWARE\Microsoft\Windows NT\CurrentVersion' 'UBR')
         active_name = "$active".ToLowerInvariant()

@@ -2,11 +2,14 @@ $Probes['settings'] = {
     $updates = 'HKLM:\SOFTWARE\Policies\Microsoft\Windows\WindowsUpdate\AU'
     $overrides = 'HKLM:\SYSTEM\CurrentControlSet\Policies\Microsoft\FeatureManagement\Overrides'
     $hns = 'HKLM:\SYSTEM\CurrentControlSet\Services\hns\State'
+    # The list of networks that Windows could not identify has this number as its name.
+    $unidentified = 'HKLM:\SOFTWARE\Policies\Microsoft\Windows NT\CurrentVersion\NetworkList\Signatures\010103000F0000F0010000000F0000F0C967A3643C3AD745950DA7859209176EF5B87C875FA20DF21951640E807D7C24'
     $values = @(
         @($updates, 'NoAutoUpdate'), @($updates, 'AUOptions'),
         @($overrides, '1114842764'), @($overrides, '520997518'),
         @($hns, 'EnableCompartmentNamespace'), @($hns, 'HNSControlFlag'), @($hns, 'DeviceLessNicDisabled'),
-        @('HKLM:\SYSTEM\CurrentControlSet\Services\wcifs', 'WcifsSOPCountDisabled')
+        @('HKLM:\SYSTEM\CurrentControlSet\Services\wcifs', 'WcifsSOPCountDisabled'),
+        @($unidentified, 'Category')
     )
     $registry = [ordered]@{}
     foreach ($value in $values) { $registry["$($value[0])\$($value[1])"] = Get-RegistryValue $value[0] $value[1] }
