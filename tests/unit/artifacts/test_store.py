@@ -30,7 +30,9 @@ def test_a_publishers_checksum_is_found(text: str) -> None:
     assert published_digest(text, "runc.amd64", "https://host/sums") == DIGEST
 
 
-@pytest.mark.parametrize("text", ["", "<html>sign in</html>", f"{DIGEST}  runc.arm64", "deadbeef", f"{DIGEST}\n{DIGEST}"])
+@pytest.mark.parametrize(
+    "text", ["", "<html>sign in</html>", f"{DIGEST}  runc.arm64", "deadbeef", f"{DIGEST}\n{DIGEST}"]
+)
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(ArtifactError, match="holds no SHA-256 of runc.amd64"):
         published_digest(text, "runc.amd64", "https://host/sums")

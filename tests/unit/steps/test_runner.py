@@ -53,9 +53,7 @@ class Bench:
         self.applied: list[str] = []
 
     def true(self, name: str) -> None:
-        self.world.update(
-            lambda w: World(w.machines, w.cluster, HostFacts(cached=w.host.cached | {name}))
-        )
+        self.world.update(lambda w: World(w.machines, w.cluster, HostFacts(cached=w.host.cached | {name})))
 
     def step(self, name: str, *needs: str, apply: Callable[[Context], None] | None = None, **more: Any) -> Step:
         def check(_: Settings, world: World) -> Judgement:
