@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 from jinja2 import meta
 
-from provision.host.workspace import TEMPLATES
+from provision.host.workspace import PRODUCT, TEMPLATES
 from provision.render import quoting
 
 
@@ -25,6 +25,8 @@ def environment(folder: Path = TEMPLATES) -> jinja2.Environment:
     )
     made.filters["ps"] = quoting.powershell
     made.filters["sh"] = quoting.shell
+    made.filters["rb"] = quoting.ruby
+    made.filters["rb_arguments"] = quoting.ruby_arguments
     return made
 
 
@@ -36,6 +38,11 @@ def render(template: str, **values: object) -> str:
         ValueError: a value cannot be written as a literal of that shell.
     """
     return environment().get_template(template).render(**values)
+
+
+def render_vagrantfile(**values: object) -> str:
+    """The rendered text of ``Vagrantfile.j2``, which stands beside the package."""
+    return environment(PRODUCT).get_template("Vagrantfile.j2").render(**values)
 
 
 def render_page(template: str, **values: object) -> str:

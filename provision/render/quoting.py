@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 
@@ -55,3 +56,44 @@ def shell(value: object) -> str:
 def _text(value: object) -> str:
     # A script is what carries a secret to the machine that needs it; scripts are never logged.
     return value.reveal() if isinstance(value, Secret) else str(value)
+
+
+_RUBY_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_RUBY_SYMBOL = re.compile(r":[A-Za-z_][A-Za-z0-9_]*")
+_RUBY_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t"}
+
+
+def ruby(value: object) -> str:
+    """A Ruby literal: text, number, truth value, list, hash or nil.
+
+    A text like ``:id`` is a symbol, and a hash key that is a plain name becomes one, as Vagrant's calls want.
+
+    Raises:
+        ValueError: a control character.
+    """
+    if value is None:
+        return "nil"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, Mapping):
+        return "{ " + ruby_arguments(value) + " }" if value else "{}"
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return "[" + ", ".join(ruby(item) for item in value) + "]"
+    text = str(value)
+    if _RUBY_SYMBOL.fullmatch(text):
+        return text
+    if any(c < " " and c not in "\n\t" for c in text):
+        raise ValueError(f"a control character cannot go into the Vagrantfile: {text!r}")
+    quoted = "".join(_RUBY_ESCAPES.get(c, c) for c in text)
+    # Inside double quotes "#{", "#$" and "#@" would be evaluated.
+    return '"' + re.sub(r"#(?=[{$@])", r"\\#", quoted) + '"'
+
+
+def ruby_arguments(values: Mapping[str, object]) -> str:
+    """Keyword arguments of a Ruby call: ``ip: "192.168.56.10", auto_config: false``."""
+    return ", ".join(
+        f"{key}: {ruby(value)}" if _RUBY_NAME.fullmatch(key) else f"{ruby(key)} => {ruby(value)}"
+        for key, value in values.items()
+    )
