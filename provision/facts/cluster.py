@@ -22,7 +22,7 @@ class Node(_Part):
         kubelet, runtime: versions as the node reports them (``v1.36.4``, ``containerd://2.3.4``).
         address: its InternalIP.
         taints: keys.
-        role: the value of our label ``hybrid.dev/role``.
+        role: ``worker``, from the label node-role.kubernetes.io/worker; empty on the control plane.
         reason: the Ready condition's message.
     """
 

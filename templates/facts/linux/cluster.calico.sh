@@ -7,7 +7,7 @@ facts_cluster_calico() {
     fi
     if [ "$(grep -c customresourcedefinition <<< "$answer" || true)" = 3 ]; then
         crds=true
-        installation="$(ask get installations.operator.tigera.io default --ignore-not-found -o jsonpath='{.metadata.annotations.hybrid\.dev/digest}' || true)"
+        installation="$(ask get installations.operator.tigera.io default --ignore-not-found -o jsonpath='{.metadata.annotations.hybrid/digest}' || true)"
         strict="$(ask get ipamconfigs.crd.projectcalico.org default --ignore-not-found -o jsonpath='{.spec.strictAffinity}' || true)"
         answer="$(ask get tigerastatuses.operator.tigera.io -o jsonpath='{range .items[*]}{.metadata.name}|{.status.conditions[?(@.type=="Available")].status}|{.status.conditions[?(@.type=="Degraded")].message}{"\n"}{end}' || true)"
         while IFS='|' read -r name available message; do

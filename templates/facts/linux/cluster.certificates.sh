@@ -5,7 +5,7 @@ facts_cluster_certificates() {
         unknown 'there is no cluster yet'
         return 0
     fi
-    if ! answer="$(limited kubeadm certs check-expiration --kubeconfig=/etc/kubernetes/admin.conf 2>&1)"; then
+    if ! answer="$(limited kubeadm certs check-expiration 2>&1)"; then
         unknown "$answer"
         return 0
     fi

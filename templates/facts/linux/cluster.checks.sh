@@ -1,7 +1,7 @@
 # The smoke pods: their readiness probes are real requests between Linux and Windows, and DNS.
 facts_cluster_checks() {
     local answer name app phase ready node digest reason list=''
-    if ! answer="$(ask get pods --namespace hybrid-check -o jsonpath='{range .items[*]}{.metadata.name}|{.metadata.labels.app}|{.status.phase}|{.status.conditions[?(@.type=="Ready")].status}|{.spec.nodeName}|{.metadata.annotations.hybrid\.dev/digest}|{.status.containerStatuses[0].state.waiting.reason}{"\n"}{end}')"; then
+    if ! answer="$(ask get pods --namespace hybrid-check -o jsonpath='{range .items[*]}{.metadata.name}|{.metadata.labels.app}|{.status.phase}|{.status.conditions[?(@.type=="Ready")].status}|{.spec.nodeName}|{.metadata.annotations.hybrid/digest}|{.status.containerStatuses[0].state.waiting.reason}{"\n"}{end}')"; then
         unknown "$answer"
         return 0
     fi

@@ -1,7 +1,7 @@
-# Nodes: name | system | kubelet | runtime | Ready | address | taints' keys | labels | why not Ready.
+# Nodes by name; the role is "worker" or empty.
 facts_cluster_nodes() {
     local answer name system kubelet runtime ready address taints role reason list='' taint text
-    if ! answer="$(ask get nodes -o jsonpath='{range .items[*]}{.metadata.name}|{.status.nodeInfo.operatingSystem}|{.status.nodeInfo.kubeletVersion}|{.status.nodeInfo.containerRuntimeVersion}|{.status.conditions[?(@.type=="Ready")].status}|{.status.addresses[?(@.type=="InternalIP")].address}|{.spec.taints[*].key}|{.metadata.labels.hybrid\.dev/role}|{.status.conditions[?(@.type=="Ready")].message}{"\n"}{end}')"; then
+    if ! answer="$(ask get nodes -o jsonpath='{range .items[*]}{.metadata.name}|{.status.nodeInfo.operatingSystem}|{.status.nodeInfo.kubeletVersion}|{.status.nodeInfo.containerRuntimeVersion}|{.status.conditions[?(@.type=="Ready")].status}|{.status.addresses[?(@.type=="InternalIP")].address}|{.spec.taints[*].key}|{.metadata.labels.node-role\.kubernetes\.io/worker}|{.status.conditions[?(@.type=="Ready")].message}{"\n"}{end}')"; then
         unknown "$answer"
         return 0
     fi

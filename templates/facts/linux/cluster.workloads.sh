@@ -1,7 +1,7 @@
 # DaemonSets and Deployments, "<namespace>/<name>": how many pods there should be and are ready, and which manifest.
 facts_cluster_workloads() {
     local answer kind space name wanted ready replicas available digest list=''
-    if ! answer="$(ask get daemonsets,deployments --all-namespaces -o jsonpath='{range .items[*]}{.kind}|{.metadata.namespace}|{.metadata.name}|{.status.desiredNumberScheduled}|{.status.numberReady}|{.spec.replicas}|{.status.readyReplicas}|{.metadata.annotations.hybrid\.dev/digest}{"\n"}{end}')"; then
+    if ! answer="$(ask get daemonsets,deployments --all-namespaces -o jsonpath='{range .items[*]}{.kind}|{.metadata.namespace}|{.metadata.name}|{.status.desiredNumberScheduled}|{.status.numberReady}|{.spec.replicas}|{.status.readyReplicas}|{.metadata.annotations.hybrid/digest}{"\n"}{end}')"; then
         unknown "$answer"
         return 0
     fi

@@ -1,0 +1,50 @@
+#!/bin/bash
+# containerd and runc are installed from their releases, configured for kubelet, and running.
+# Usage: bash 51-containerd.sh   (as root; the archives lie in /var/lib/hybrid/files)
+CONFIG={{ config | sh }}
+{% include 'linux/_start.sh' %}
+
+{% include 'linux/_install.sh' %}
+
+unpack "$(delivered containerd-linux.tar.gz)" /usr/local
+install_program "$(delivered runc)" /usr/local/sbin/runc
+
+mkdir -p /etc/containerd /etc/cni/net.d /opt/cni/bin
+printf '%s' "$CONFIG" > /etc/containerd/config.toml
+
+cat > /etc/systemd/system/containerd.service <<'UNIT'
+[Unit]
+Description=containerd container runtime
+Documentation=https://containerd.io
+After=network.target local-fs.target hybrid-network.service
+
+[Service]
+ExecStartPre=-/sbin/modprobe overlay
+ExecStart=/usr/local/bin/containerd
+Type=notify
+Delegate=yes
+KillMode=process
+Restart=always
+RestartSec=5
+LimitNPROC=infinity
+LimitCORE=infinity
+TasksMax=infinity
+OOMScoreAdjust=-999
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+systemctl daemon-reload
+systemctl enable containerd.service
+say 'starting containerd'
+systemctl restart containerd.service || fail "containerd does not start: $(journalctl --no-pager --lines=20 --unit=containerd.service 2>&1)"
+
+DEADLINE=$((SECONDS + 60))
+until ctr --connect-timeout 2s version >/dev/null 2>&1; do
+    if [ "$SECONDS" -ge "$DEADLINE" ]; then
+        fail "containerd does not answer: $(journalctl --no-pager --lines=20 --unit=containerd.service 2>&1)"
+    fi
+    sleep 1
+done
+record containerd containerd-linux.tar.gz runc
+{% include 'facts/linux/_emit.sh' %}

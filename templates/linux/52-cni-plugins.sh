@@ -1,0 +1,11 @@
+#!/bin/bash
+# The CNI plugins lie where containerd and Calico look for them.
+# Usage: bash 52-cni-plugins.sh   (as root)
+{% include 'linux/_start.sh' %}
+
+{% include 'linux/_install.sh' %}
+
+unpack "$(delivered cni-plugins-linux.tgz)" /opt/cni/bin
+mkdir -p /etc/cni/net.d
+record cni-plugins cni-plugins-linux.tgz
+{% include 'facts/linux/_emit.sh' %}

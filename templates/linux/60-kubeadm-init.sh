@@ -1,0 +1,31 @@
+#!/bin/bash
+# The control plane runs: images pulled, kubeadm init ended well, the API answers.
+# A run that was killed in the middle is undone by kubeadm reset and made again.
+# Usage: bash 60-kubeadm-init.sh   (as root; detached, it takes minutes)
+CONFIG={{ config | sh }}
+{% include 'linux/_start.sh' %}
+
+mkdir -p /var/lib/hybrid/kubeadm /root/.kube
+if [ ! -f /var/lib/hybrid/kubeadm/initialised ]; then
+    if [ -f /etc/kubernetes/admin.conf ] || [ -f /etc/kubernetes/manifests/etcd.yaml ]; then
+        say 'an earlier kubeadm init did not come to its end; resetting'
+        kubeadm reset --force --cri-socket=unix:///run/containerd/containerd.sock
+    fi
+    printf '%s' "$CONFIG" > /var/lib/hybrid/kubeadm/init.yaml
+    say 'pulling the images of the control plane'
+    kubeadm config images pull --config=/var/lib/hybrid/kubeadm/init.yaml
+    say 'kubeadm init'
+    kubeadm init --config=/var/lib/hybrid/kubeadm/init.yaml --skip-token-print
+    printf 'ended well\n' > /var/lib/hybrid/kubeadm/initialised
+fi
+install -m 0600 /etc/kubernetes/admin.conf /root/.kube/config
+
+say 'waiting for the API'
+DEADLINE=$((SECONDS + 180))
+until kubectl --kubeconfig=/etc/kubernetes/admin.conf --request-timeout=5s get --raw=/readyz >/dev/null 2>&1; do
+    if [ "$SECONDS" -ge "$DEADLINE" ]; then
+        fail "the API is not ready: $(kubectl --kubeconfig=/etc/kubernetes/admin.conf --request-timeout=5s get --raw='/readyz?verbose' 2>&1)"
+    fi
+    sleep 2
+done
+{% include 'facts/linux/_emit.sh' %}

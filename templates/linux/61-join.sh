@@ -1,0 +1,19 @@
+#!/bin/bash
+# This Linux worker has joined the cluster.
+# Usage: bash 61-join.sh   (as root; the configuration holds a token that lives minutes, the file is removed)
+CONFIG={{ config | sh }}
+{% include 'linux/_start.sh' %}
+
+mkdir -p /var/lib/hybrid/kubeadm
+if [ ! -f /var/lib/hybrid/kubeadm/joined ]; then
+    if [ -f /etc/kubernetes/kubelet.conf ] || [ -f /etc/kubernetes/bootstrap-kubelet.conf ]; then
+        say 'an earlier kubeadm join did not come to its end; resetting'
+        kubeadm reset --force --cri-socket=unix:///run/containerd/containerd.sock
+    fi
+    trap 'rm -f /run/hybrid-join.yaml' EXIT
+    install -m 0600 /dev/null /run/hybrid-join.yaml
+    printf '%s' "$CONFIG" > /run/hybrid-join.yaml
+    kubeadm join --config=/run/hybrid-join.yaml
+    printf 'ended well\n' > /var/lib/hybrid/kubeadm/joined
+fi
+{% include 'facts/linux/_emit.sh' %}

@@ -1,0 +1,43 @@
+# Shared by the scripts that install: the delivered file, and the record that says what was installed from what.
+FILES=()
+
+# The path of a delivered file whose digest was checked and recorded.
+delivered() {
+    if [ ! -f "/var/lib/hybrid/files/$1" ] || [ ! -f "/var/lib/hybrid/delivered/$1" ]; then
+        fail "$1 was not delivered"
+    fi
+    printf '%s' "/var/lib/hybrid/files/$1"
+}
+
+# Puts one program in place; a running one keeps its old file until it ends.
+install_program() {
+    install -D -m 0755 "$1" "$2.new"
+    mv -f "$2.new" "$2"
+    FILES+=("$2")
+}
+
+# Unpacks an archive into a folder and notes its files.
+unpack() {
+    local line names
+    mkdir -p "$2"
+    names="$(tar -xzvf "$1" --no-same-owner -C "$2")"
+    while read -r line; do
+        case "$line" in
+            '' | */) ;;
+            *) FILES+=("$2/${line#./}") ;;
+        esac
+    done <<< "$names"
+}
+
+# record COMPONENT ARTIFACT...: written last, so that a record means that everything before it was done.
+record() {
+    local component="$1" name digest lines=''
+    shift
+    for name in "$@"; do
+        read -r digest _ < "/var/lib/hybrid/delivered/$name"
+        lines="${lines}digest $name $digest"$'\n'
+    done
+    mkdir -p /var/lib/hybrid/installed
+    printf '%s%s\n' "$lines" "$(stat -c 'file %s %Y %n' "${FILES[@]}")" > "/var/lib/hybrid/installed/.$component"
+    mv -f "/var/lib/hybrid/installed/.$component" "/var/lib/hybrid/installed/$component"
+}

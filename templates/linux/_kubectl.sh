@@ -1,0 +1,4 @@
+# Shared by the scripts that talk to the API.
+kube() {
+    kubectl --kubeconfig=/etc/kubernetes/admin.conf --request-timeout=30s "$@"
+}
