@@ -1,0 +1,372 @@
+"""Machines made by Vagrant. The only door to python-vagrant."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import vagrant
+
+from provision.clock import Deadline, sleep, utc_now
+from provision.errors import DeadlineExceeded, HostError, MachineError
+from provision.facts.base import MachineState
+from provision.guests.base import Endpoint, OnLine
+from provision.host.commands import run, tail
+from provision.host.files import write_atomically
+from provision.host.workspace import Workspace
+from provision.machines.causes import LOCKED, error_for, recognise
+from provision.machines.vagrantfile import allowed_by_virtualbox, box_of, vagrantfile
+from provision.secrets import MASKER, Secret
+from provision.settings.model import Machine, Settings
+
+# No look at the network for newer versions, no colours, no progress bars meant for a terminal.
+ENVIRONMENT: Mapping[str, str] = {
+    "VAGRANT_CHECKPOINT_DISABLE": "1",
+    "VAGRANT_NO_COLOR": "1",
+    "VAGRANT_BOX_UPDATE_CHECK_DISABLE": "1",
+    "VAGRANT_NO_PARALLEL": "1",
+}
+
+_QUERY_SECONDS = 120.0
+_STATES: Mapping[str, MachineState] = {
+    "not_created": "absent",
+    "running": "running",
+    "unknown": "unreachable",
+    "inaccessible": "unreachable",
+    "preparing": "unreachable",
+    "gurumeditation": "unreachable",
+    "starting": "unreachable",
+    "restoring": "unreachable",
+}  # everything else (poweroff, shutoff, off, saved, aborted, paused, ...) is a machine that is off
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What differs between Vagrant's providers for us.
+
+    Attributes:
+        parallel: whether several `vagrant up` may overlap.  Sources: the plugin of each provider declares it
+            (vagrant-libvirt does; virtualbox, hyperv and vmware_desktop do not).
+        gate: where machines may overlap, a word of the output after which the next one may start: what
+            comes before it (importing the box's disk, making networks) is not safe against itself.
+    """
+
+    parallel: bool
+    gate: str = ""
+
+
+TRAITS: Mapping[str, Traits] = {
+    "virtualbox": Traits(parallel=False),
+    "vmware_desktop": Traits(parallel=False),
+    "hyperv": Traits(parallel=False),
+    "libvirt": Traits(parallel=True, gate="Starting domain"),
+}
+
+
+class Driver(vagrant.Vagrant):
+    """python-vagrant with our own way to run the program: input closed, streamed, logged, with a deadline.
+
+    One object serves one operation; it is cheap.
+    """
+
+    def __init__(self, root: Path, deadline: Deadline, on_line: OnLine, log: Path) -> None:
+        super().__init__(root=str(root))
+        self._deadline = deadline
+        self._on_line = on_line
+        self._log = log
+
+    def _make_vagrant_command(self, args: Sequence[str | None]) -> list[str]:
+        program = shutil.which("vagrant")
+        if program is None:
+            raise HostError("vagrant is not on PATH", remedy="install Vagrant (2.3 or newer)")
+        return [program, *(arg for arg in args if arg is not None)]
+
+    def _run_vagrant_command(self, args: Sequence[str | None]) -> str:
+        command = self._make_vagrant_command(args)
+        words = " ".join(["vagrant", *command[1:]])
+        progress = _Progress(self._on_line)
+        with self._log.open("a", encoding="utf-8") as log:
+            _write(log, f"$ {words}")
+
+            def heard(line: str) -> None:
+                text = plain(line)
+                if text:
+                    progress(text)
+                    if not progress.is_progress(text):
+                        _write(log, _PASSWORD.sub(r"\1 ********", text))
+
+            done = run(command, timeout=self._deadline.remaining(), cwd=Path(self.root), env=ENVIRONMENT, on_line=heard)
+            _write(log, f"exit code {done.code}")
+        if done.code != 0:
+            output = "\n".join(t for line in (done.out + "\n" + done.err).splitlines() if (t := plain(line)))
+            kept = [line for line in output.splitlines() if not progress.is_progress(line)]
+            raise error_for(
+                f"`{words}` ended with exit code {done.code}", output, MASKER("\n".join(tail("\n".join(kept))))
+            )
+        return done.out
+
+    def _call_vagrant_command(self, args: Sequence[str | None]) -> None:
+        self._run_vagrant_command(args)
+
+    def _stream_vagrant_command(self, args: Sequence[str | None]) -> Iterator[str]:
+        yield from self._run_vagrant_command(args).splitlines()
+
+    def winrm_config(self, vm_name: str) -> dict[str, str]:
+        """What `vagrant winrm-config` says: HostName, Port, User, Password."""
+        parsed: dict[str, str] = self._parse_config(self._run_vagrant_command(["winrm-config", vm_name]))
+        return parsed
+
+    def box_import(self, name: str, source: str | None, provider: str, version: str | None) -> None:
+        """Add a box; a box that is there already is no error for us: `has_box` is asked first."""
+        if source:
+            url = source if "://" in source else f"file://{source}"
+            self._call_vagrant_command(["box", "add", "--name", name, "--provider", provider, url])
+            return
+        constraint = ["--box-version", version] if version else []
+        self._call_vagrant_command(["box", "add", "--provider", provider, *constraint, name])
+
+    def has_box(self, name: str, provider: str, version: str | None) -> bool:
+        """Whether the box is imported; a version constraint other than an exact one counts as not."""
+        return any(
+            box.name == name and box.provider == provider and version in (None, box.version) for box in self.box_list()
+        )
+
+    def snapshot(self, machine: str, name: str) -> None:
+        """`vagrant snapshot save` of one machine; python-vagrant's own takes no machine name."""
+        self._call_vagrant_command(["snapshot", "save", "--force", machine, name])
+
+
+class VagrantProvider:
+    """The machines of one cluster, by Vagrant.
+
+    Args:
+        settings: with a Vagrant provider's name in ``settings.provider``.
+        workspace: Vagrant runs in ``workspace.vagrant``; its words go to ``vagrant.log`` beside it.
+    """
+
+    def __init__(self, settings: Settings, workspace: Workspace) -> None:
+        self.name = str(settings.provider)
+        self.parallel = TRAITS[self.name].parallel
+        self._settings = settings
+        self._workspace = workspace
+        self._gate = threading.Lock()
+        self._lock = threading.Lock()
+        self._endpoints: dict[str, Endpoint] = {}
+
+    @property
+    def log(self) -> Path:
+        """Every command and every line of Vagrant's, with times."""
+        return self._workspace.folder / "vagrant.log"
+
+    def vagrantfile(self) -> str:
+        """The Vagrantfile that would be used.
+
+        Raises:
+            SettingsError: options or addresses that this provider cannot take.
+        """
+        conf = Path("/etc/vbox/networks.conf")
+        return vagrantfile(self._settings, allowed_by_virtualbox(conf.read_text() if conf.is_file() else None))
+
+    def prepare(self, deadline: Deadline, on_line: OnLine) -> None:
+        """Write the Vagrantfile and import each box once, before any machine starts."""
+        self._write_vagrantfile()
+        driver = self._driver(deadline, on_line)
+        wanted = {(*box_of(self._settings, machine), machine.box_version) for machine in self._settings.machines}
+        # The machine that others wait for is the control plane's: its box comes first.
+        first = box_of(self._settings, self._settings.control_plane)[0]
+        for name, source, version in sorted(wanted, key=lambda box: (box[0] != first, box[0])):
+            version = None if source else version
+            if driver.has_box(name, self.name, version):
+                continue
+            on_line(f"importing box {name}")
+            driver.box_import(name, source, self.name, version)
+
+    def ensure_up(self, machine: Machine, deadline: Deadline, on_line: OnLine) -> None:
+        """`vagrant up NAME`: make the machine or start it; returns when it has booted."""
+        self._write_vagrantfile()
+        with self._lock:
+            self._endpoints.pop(machine.name, None)
+        with self._turn(on_line) as heard:
+            self._unlocked(
+                lambda: self._driver(deadline, heard).up(vm_name=machine.name, provider=self.name, no_provision=True),
+                deadline,
+                on_line,
+            )
+
+    def endpoint(self, machine: Machine) -> Endpoint:
+        """From `vagrant ssh-config` or `vagrant winrm-config`; asked once a run and machine."""
+        with self._lock:
+            known = self._endpoints.get(machine.name)
+        if known is None:
+            known = self._ask_endpoint(machine)
+            with self._lock:
+                self._endpoints[machine.name] = known
+        return known
+
+    def states(self) -> Mapping[str, MachineState]:
+        """`vagrant status` for all machines at once; no process at all while nothing has been made."""
+        names = [machine.name for machine in self._settings.machines]
+        if not any(self._id_file(name).is_file() for name in names) or not self._vagrantfile_path.is_file():
+            return dict.fromkeys(names, "absent")
+        self._write_vagrantfile()
+        deadline = Deadline(_QUERY_SECONDS, "vagrant status")
+        said = {status.name: status.state for status in self._driver(deadline, _silent).status()}
+        return {name: state_of(said.get(name)) for name in names}
+
+    def halt(self, machine: Machine, deadline: Deadline, on_line: OnLine) -> None:
+        """`vagrant halt NAME`; nothing happens when the machine has not been made."""
+        if self._id_file(machine.name).is_file():
+            self._forget(machine)
+            self._unlocked(lambda: self._driver(deadline, on_line).halt(vm_name=machine.name), deadline, on_line)
+
+    def destroy(self, machine: Machine, deadline: Deadline, on_line: OnLine) -> None:
+        """`vagrant destroy --force NAME`; nothing happens when the machine has not been made."""
+        if self._id_file(machine.name).is_file():
+            self._forget(machine)
+            self._unlocked(lambda: self._driver(deadline, on_line).destroy(vm_name=machine.name), deadline, on_line)
+
+    def snapshot(self, machine: Machine, name: str, deadline: Deadline, on_line: OnLine) -> None:
+        """`vagrant snapshot save --force NAME SNAPSHOT`."""
+        self._unlocked(lambda: self._driver(deadline, on_line).snapshot(machine.name, name), deadline, on_line)
+
+    @property
+    def _vagrantfile_path(self) -> Path:
+        return self._workspace.vagrant / "Vagrantfile"
+
+    def _id_file(self, name: str) -> Path:
+        return self._workspace.vagrant / ".vagrant" / "machines" / name / self.name / "id"
+
+    def _driver(self, deadline: Deadline, on_line: OnLine) -> Driver:
+        self._workspace.vagrant.mkdir(parents=True, exist_ok=True)
+        return Driver(self._workspace.vagrant, deadline, on_line, self.log)
+
+    def _write_vagrantfile(self) -> None:
+        text = self.vagrantfile()
+        path = self._vagrantfile_path
+        with self._lock:
+            if not path.is_file() or path.read_text() != text:
+                write_atomically(path, text)
+
+    def _forget(self, machine: Machine) -> None:
+        self._write_vagrantfile()
+        with self._lock:
+            self._endpoints.pop(machine.name, None)
+
+    def _ask_endpoint(self, machine: Machine) -> Endpoint:
+        driver = self._driver(Deadline(_QUERY_SECONDS, f"the endpoint of {machine.name}"), _silent)
+        transport = machine.transport or ("winrm" if machine.os == "windows" else "ssh")
+        said = driver.winrm_config(machine.name) if transport == "winrm" else driver.conf(vm_name=machine.name)
+        try:
+            host, port, user = said["HostName"], int(said["Port"]), said["User"]
+        except (KeyError, ValueError) as error:
+            raise MachineError(
+                f"{machine.name}: Vagrant does not say where it is reached",
+                details="\n".join(f"{key} {value}" for key, value in said.items() if key != "Password"),
+                remedy=f"see {self.log}",
+            ) from error
+        key = said.get("IdentityFile")
+        password = said.get("Password")
+        return Endpoint(
+            machine=machine.name,
+            os=machine.os,
+            transport=transport,
+            host=host,
+            port=port,
+            user=user,
+            password=Secret(password) if password else None,
+            key_file=Path(key) if key else None,
+            known_hosts=self._workspace.known_hosts,
+        )
+
+    @contextlib.contextmanager
+    def _turn(self, on_line: OnLine) -> Iterator[OnLine]:
+        """One machine at a time through what is not safe against itself; the next may follow after the gate."""
+        gate = TRAITS[self.name].gate
+        self._gate.acquire()
+        held = [True]
+
+        def leave() -> None:
+            if held:
+                held.clear()
+                self._gate.release()
+
+        def heard(line: str) -> None:
+            if gate and gate in line:
+                leave()
+            on_line(line)
+
+        try:
+            yield heard
+        finally:
+            leave()
+
+    def _unlocked(self, operation: Callable[[], Any], deadline: Deadline, on_line: OnLine) -> None:
+        """Run an operation; while a Vagrant process of a killed run still holds the machine, try again."""
+        while True:
+            try:
+                operation()
+                return
+            except MachineError as error:
+                if recognise(error.what + error.details) is not LOCKED or deadline.expired:
+                    raise
+                on_line("waiting for another Vagrant process to let go of the machine")
+                sleep(min(3.0, deadline.remaining()))
+            except DeadlineExceeded as error:
+                raise DeadlineExceeded(
+                    error.what, details=error.details, remedy="look at the machine's screen; raise `timeouts.boot`"
+                ) from error
+
+
+def state_of(vagrant_state: str | None) -> MachineState:
+    """Vagrant's (or its provider's) word for a state as one of ours."""
+    if vagrant_state is None:
+        return "absent"
+    return _STATES.get(vagrant_state, "off")
+
+
+_PASSWORD = re.compile(r"^(\s*(?:RDP)?Password)\s.*$")
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+def plain(line: str) -> str:
+    """A line without terminal control sequences."""
+    return _ESCAPES.sub("", line).strip()
+
+
+class _Progress:
+    """Passes lines on; of progress lines only one in ten percent."""
+
+    _PERCENT = re.compile(r"^(?:\S+: )?Progress: (\d+)%")
+
+    def __init__(self, on_line: OnLine) -> None:
+        self._on_line = on_line
+        self._last = -10
+
+    def is_progress(self, line: str) -> bool:
+        return line.startswith("Progress:") or bool(self._PERCENT.match(line))
+
+    def __call__(self, line: str) -> None:
+        match = self._PERCENT.match(line)
+        if match:
+            percent = int(match.group(1))
+            if percent < self._last:
+                self._last = -10
+            if percent < self._last + 10:
+                return
+            self._last = percent
+        self._on_line(line)
+
+
+def _silent(_: str) -> None:
+    """For queries: nobody watches their lines."""
+
+
+def _write(log: Any, text: str) -> None:
+    log.write(f"{utc_now():%Y-%m-%dT%H:%M:%SZ} {MASKER(text)}\n")
+    log.flush()
