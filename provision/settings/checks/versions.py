@@ -1,0 +1,215 @@
+"""Versions that do not go together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from provision import knowledge
+from provision.settings.checks import Finding
+from provision.settings.document import suggest
+from provision.settings.model import Kubernetes, Settings
+from provision.settings.report import Path
+
+_VERSION: Path = ("kubernetes", "version")
+_FROM = ("sha", "ref", "path")
+# Tags and release branches name their release; other branches do not.
+_REF = re.compile(r"(?:release-|v|tags/v)(\d+\.\d+(?:\.\d+)?(?:-[\w.]+)?)")
+
+BINARIES = (
+    "kubelet",
+    "kubeadm",
+    "kubectl",
+    "kubelet.exe",
+    "kubeadm.exe",
+    "kubectl.exe",
+    "kube-proxy.exe",
+    "kube-log-runner.exe",
+)
+COMPONENTS = ("apiserver", "controller-manager", "scheduler", "etcd", "kubelet", "kube-proxy")
+
+
+def which_kubernetes(settings: Settings, given: frozenset[Path]) -> Iterator[Finding]:
+    """At most one of version, sha, ref and path says what the nodes run."""
+    kubernetes = settings.kubernetes
+    named = [key for key in _FROM if getattr(kubernetes, key) is not None]
+    also = tuple(("kubernetes", key) for key in named)
+    if len(named) > 1:
+        yield Finding(
+            also[-1], f"{' and '.join(named)} name Kubernetes at the same time", f"keep one of {', '.join(named)}", also
+        )
+    elif named and _VERSION in given and kubernetes.control_plane != "release":
+        yield Finding(
+            also[0],
+            f"{named[0]} and version name Kubernetes at the same time",
+            "keep one of the two, or write control_plane: release to take version for the control plane",
+            (_VERSION,),
+        )
+    if kubernetes.compatibility and not named and not kubernetes.binaries:
+        yield Finding(
+            ("kubernetes", "compatibility"),
+            "compatibility without a build of your own says nothing",
+            "delete it, or name the build by sha, ref, path or binaries",
+        )
+
+
+def which_hcsshim(settings: Settings) -> Iterator[Finding]:
+    """At most one of sha, ref and path names the shim."""
+    named = [key for key in _FROM if getattr(settings.hcsshim, key) is not None]
+    if len(named) > 1:
+        yield Finding(
+            ("hcsshim", named[-1]),
+            f"{' and '.join(named)} name hcsshim at the same time",
+            f"keep one of {', '.join(named)}",
+        )
+
+
+def known_release(settings: Settings) -> Iterator[Finding]:
+    """The release is one that we know."""
+    try:
+        knowledge.kubernetes(settings.kubernetes.version)
+    except knowledge.NotKnown as unknown:
+        nearest = _supported(settings, unknown.nearest)
+        yield Finding(_VERSION, unknown.what, f'write version: "{nearest}", the nearest that is supported')
+
+
+def _supported(settings: Settings, nearest: str) -> str:
+    """The minor nearest to one that the CNI supports, too; that one itself where the CNI's version is unknown."""
+    project = settings.cni
+    try:
+        row = knowledge.cni(project, getattr(settings, project).version)
+    except knowledge.NotKnown:
+        return nearest
+    wanted = knowledge.parse(nearest).minor
+    minors = [minor for minor in row.kubernetes if minor in knowledge.RELEASES] or [nearest]
+    return min(minors, key=lambda minor: abs(knowledge.parse(minor).minor - wanted))
+
+
+def nodes_release(kubernetes: Kubernetes) -> str | None:
+    """The release that the nodes' own build behaves like; None when nobody says."""
+    if kubernetes.compatibility:
+        return kubernetes.compatibility
+    match = _REF.fullmatch(kubernetes.ref or "")
+    return match[1] if match else None
+
+
+def skew(settings: Settings) -> Iterator[Finding]:
+    """A kubelet is never newer than the API server, nor more than three minors older."""
+    kubernetes = settings.kubernetes
+    nodes = nodes_release(kubernetes)
+    own = any(getattr(kubernetes, key) is not None for key in _FROM)
+    # A source build without control_plane: release runs everywhere, so there is no skew to judge.
+    if nodes is None or not (kubernetes.binaries or (own and kubernetes.control_plane == "release")):
+        return
+    node, plane = knowledge.parse(nodes), knowledge.parse(kubernetes.version)
+    key = "compatibility" if kubernetes.compatibility else "ref"
+    oldest = f"{plane.major}.{max(0, plane.minor - knowledge.SKEW)}"
+    if (node.major, node.minor) > (plane.major, plane.minor):
+        yield Finding(
+            ("kubernetes", key),
+            f"the nodes' kubelet ({nodes}) is newer than the control plane ({kubernetes.version})",
+            f"raise kubernetes.version to {node.line}, or build a kubelet of {oldest} to {plane.line}",
+            (_VERSION,),
+        )
+    elif node.major == plane.major and plane.minor - node.minor > knowledge.SKEW:
+        yield Finding(
+            ("kubernetes", key),
+            f"the nodes' kubelet ({nodes}) is more than {knowledge.SKEW} minors older than the control plane"
+            f" ({kubernetes.version})",
+            f"build a kubelet of {oldest} to {plane.line}, or lower kubernetes.version to "
+            f"{node.major}.{node.minor + knowledge.SKEW}",
+            (_VERSION,),
+        )
+
+
+def binaries(settings: Settings) -> Iterator[Finding]:
+    """Binaries of one's own replace files that there are."""
+    for name in settings.kubernetes.binaries:
+        if name not in BINARIES:
+            near = suggest(name, BINARIES)
+            yield Finding(
+                ("kubernetes", "binaries", name),
+                "no machine runs a file of this name",
+                (f"did you mean {near}? " if near else "") + f"known: {', '.join(BINARIES)}",
+            )
+
+
+def components(settings: Settings) -> Iterator[Finding]:
+    """Arguments go to components that there are, without dashes; removed kubelet flags are refused."""
+    for component, flags in settings.kubernetes.extra_args.items():
+        path = ("kubernetes", "extra_args", component)
+        if component not in COMPONENTS:
+            near = suggest(component, COMPONENTS)
+            known = f"known: {', '.join(COMPONENTS)}"
+            yield Finding(path, "no such component", f"did you mean {near}? {known}" if near else known)
+        for flag in flags:
+            if flag.startswith("-"):
+                yield Finding((*path, flag), "the flag has dashes", f"write {flag.lstrip('-')}")
+            elif component == "kubelet" and f"--{flag}" in knowledge.removed_kubelet_flags(settings.kubernetes.version):
+                yield Finding(
+                    (*path, flag),
+                    f"kubelet {settings.kubernetes.version} does not start with this flag: it was removed",
+                    "delete it, or write it as kubernetes.kubelet_config where the configuration file has it",
+                )
+
+
+def runtime(settings: Settings) -> Iterator[Finding]:
+    """containerd is one that the release supports."""
+    release = knowledge.kubernetes(_minor(settings))
+    wanted: dict[str, list[str]] = {settings.containerd.linux: ["linux"]}
+    if settings.windows:
+        wanted.setdefault(settings.containerd.windows, []).append("windows")
+    for version, systems in wanted.items():
+        try:
+            knowledge.containerd_for(release, version)
+        except knowledge.NotKnown as unknown:
+            keys = " and ".join(f"containerd.{os}" for os in systems)
+            also = (*(("containerd", os) for os in systems), _VERSION)
+            yield Finding(("containerd", systems[0]), unknown.what, f"write {keys}: {unknown.nearest}", also)
+
+
+def network_plugin(settings: Settings) -> Iterator[Finding]:
+    """The CNI supports the release."""
+    project = settings.cni
+    path = (project, "version")
+    version = getattr(settings, project).version
+    minor = _minor(settings)
+    fitting = knowledge.cni_for(project, minor)
+    try:
+        row = knowledge.cni(project, version)
+    except knowledge.NotKnown as unknown:
+        yield Finding(path, unknown.what, f"write {project}.version: {fitting.version if fitting else unknown.nearest}")
+        return
+    if row.kubernetes and minor not in row.kubernetes:
+        newest = row.kubernetes[-1]
+        yield Finding(
+            path,
+            f"{project} {version} supports Kubernetes {row.kubernetes[0]} to {newest}, not {minor}",
+            f"write {project}.version: {fitting.version}" if fitting else f'write kubernetes.version: "{newest}"',
+            (_VERSION,),
+        )
+
+
+def network_plugin_on_windows(settings: Settings) -> Iterator[Finding]:
+    """The CNI supports the Windows versions of the machines."""
+    project = settings.cni
+    try:
+        row = knowledge.cni(project, getattr(settings, project).version)
+    except knowledge.NotKnown:
+        return
+    for index, machine in enumerate(settings.machines):
+        if machine.os == "windows" and machine.windows_version not in row.windows:
+            yield Finding(
+                ("machines", str(index), "windows_version"),
+                f"{project} {row.version} does not support Windows Server {machine.windows_version}",
+                f'write windows_version: "{row.windows[-1]}"',
+                (("cni",),),
+            )
+
+
+def _minor(settings: Settings) -> str:
+    """The release's minor; the one that `known_release` proposes where it is not known."""
+    try:
+        return knowledge.kubernetes(settings.kubernetes.version).minor
+    except knowledge.NotKnown as unknown:
+        return _supported(settings, unknown.nearest)

@@ -1,0 +1,95 @@
+"""What `invoke settings` shows: every setting with its value and where it came from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path as FilePath
+from typing import Any
+
+from pydantic import BaseModel
+
+from provision.secrets import MASK, Secret
+from provision.settings.load import Loaded
+from provision.settings.model import Settings
+
+_USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One setting: dotted key (machines by name), value as it would be written, where it came from."""
+
+    key: str
+    value: str
+    origin: str
+
+
+def effective(loaded: Loaded) -> list[Row]:
+    """All settings in the order of the file; no secret among them."""
+    rows = []
+    for key, value in flatten(loaded.settings):
+        origin = _origin(key, loaded)
+        given = loaded.origins.get(key)
+        shown = plain(value)
+        rows.append(Row(key, _text(shown), f"{origin}, filled in" if given is None and origin != "default" else origin))
+    return rows
+
+
+def _origin(key: str, loaded: Loaded) -> str:
+    parts = key.split(".")
+    for length in range(len(parts), 0, -1):
+        found = loaded.origins.get(".".join(parts[:length]))
+        if found is not None:
+            # What stands around a key says nothing about the key, unless it was given as a whole.
+            return str(found) if length == len(parts) or found.kind != "file" else "default"
+    return "default"
+
+
+def flatten(settings: Settings) -> Iterator[tuple[str, Any]]:
+    """Every key with its value; tables and lists that are free in form are one value."""
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if name == "machines":
+            for machine in value:
+                yield from _part(machine, f"machines.{machine.name}")
+        else:
+            yield from _part(value, name)
+
+
+def _part(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _part(getattr(value, name), f"{key}.{name}")
+    else:
+        yield key, value
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON and YAML know it, without secrets."""
+    if isinstance(value, Secret):
+        return MASK
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, IPv4Address | IPv4Network | FilePath):
+        return str(value)
+    if isinstance(value, str):
+        # A proxy or mirror may carry a user and password.
+        return _USER_INFO.sub("", value)
+    return value
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_text(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_text(inner) for inner in value) + "]"
+    return str(value)

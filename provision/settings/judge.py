@@ -1,0 +1,93 @@
+"""What contradicts itself is refused before anything starts. Pure: settings and knowledge only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from provision.settings.checks import Finding, machines, networks, versions
+from provision.settings.model import Settings
+from provision.settings.report import Origin, Path, Problem
+
+Check = Callable[[Settings], Iterator[Finding]]
+CheckOfGiven = Callable[[Settings, frozenset[Path]], Iterator[Finding]]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Contradictions, and what is only worth knowing."""
+
+    problems: list[Problem] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+
+# Each check with the keys that it reads: where one of them is itself unusable, the check is left out,
+# for what it would find was not what the user wrote.
+CHECKS: tuple[tuple[Check, tuple[str, ...]], ...] = (
+    (versions.known_release, ("kubernetes.version",)),
+    (versions.skew, ("kubernetes",)),
+    (versions.binaries, ("kubernetes.binaries",)),
+    (versions.components, ("kubernetes.extra_args",)),
+    (versions.runtime, ("kubernetes.version", "containerd")),
+    (versions.which_hcsshim, ("hcsshim",)),
+    (versions.network_plugin, ("kubernetes.version", "cni", "calico", "antrea", "flannel")),
+    (versions.network_plugin_on_windows, ("cni", "calico", "antrea", "flannel", "machines")),
+    (networks.sizes, ("network",)),
+    (networks.permitted, ("network.machines", "provider")),
+    (networks.egress, ("network",)),
+    (networks.addresses, ("network.machines", "machines")),
+    (networks.macs, ("machines", "provider")),
+    (machines.one_control_plane, ("machines",)),
+    (machines.names, ("machines",)),
+    (machines.transports, ("machines",)),
+    (machines.sizes, ("machines",)),
+    (machines.boxes, ("machines", "provider")),
+    (machines.existing, ("machines", "provider")),
+    (machines.options, ("provider", "provider_options")),
+    (machines.windows_versions, ("machines",)),
+)
+# These also ask which keys were given at all.
+CHECKS_OF_GIVEN: tuple[tuple[CheckOfGiven, tuple[str, ...]], ...] = (
+    (versions.which_kubernetes, ("kubernetes",)),
+    (networks.apart, ("network",)),
+)
+
+
+def judge(settings: Settings, *, given: Mapping[Path, Origin], broken: frozenset[Path] = frozenset()) -> Verdict:
+    """Every contradiction of completed settings.
+
+    Args:
+        given: the places of the values that were given; machines by number (``machines``, ``1``, ``memory``).
+        broken: paths whose values were unusable and stand at their defaults in ``settings``.
+    """
+    verdict = Verdict()
+    asked = frozenset(given)
+
+    def usable(reads: tuple[str, ...]) -> bool:
+        return not any(_touches(tuple(key.split(".")), path) for key in reads for path in broken)
+
+    findings = [finding for check, reads in CHECKS if usable(reads) for finding in check(settings)]
+    findings += [finding for of, reads in CHECKS_OF_GIVEN if usable(reads) for finding in of(settings, asked)]
+    for finding in findings:
+        if finding.remedy:
+            origin = _origin(finding, given)
+            verdict.problems.append(Problem(origin, finding.path, finding.what, finding.remedy))
+        else:
+            verdict.notices.append(finding.what)
+    return verdict
+
+
+def _touches(key: Path, path: Path) -> bool:
+    shorter = min(len(key), len(path))
+    return key[:shorter] == path[:shorter]
+
+
+def _origin(finding: Finding, given: Mapping[Path, Origin]) -> Origin:
+    """Where the user wrote it: the key itself, else one that it contradicts, else what is around it."""
+    for path in (finding.path, *finding.also):
+        if path in given:
+            return given[path]
+    for length in range(len(finding.path) - 1, 0, -1):
+        if finding.path[:length] in given:
+            return given[finding.path[:length]]
+    return Origin()

@@ -1,0 +1,162 @@
+"""variables.yaml, the environment and ``--set`` to Settings: every problem at once, each with its place.
+
+Later ones win: defaults, the file, the environment (``HYBRID_KUBERNETES__VERSION=1.35``: two underscores
+between levels; ``HYBRID_MACHINES__WINW1__MEMORY=8192``), ``--set machines.winw1.memory=8192``.
+``HYBRID_PASSWORD_<MACHINE>`` is a machine's password and has no key in the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+from provision.host.workspace import PRODUCT
+from provision.settings import older
+from provision.settings.complete import complete
+from provision.settings.document import Document, read
+from provision.settings.judge import judge
+from provision.settings.layers import apply_environment, apply_overrides
+from provision.settings.model import Machine, Settings
+from provision.settings.report import BadSettings, Origin, Path, Problem, dotted
+from provision.settings.validate import validate
+
+FILE_NAME = "variables.yaml"
+TEMPLATE = PRODUCT / FILE_NAME
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Settings, complete and judged, and how they came to be.
+
+    Attributes:
+        settings: what everything else works with.
+        origins: dotted key (machines by name) -> where its value came from; absent keys are defaults.
+        notices: what the user should know, each a paragraph; nothing in them stops a run.
+        given: the values as they were given, by key, without what was filled in and without passwords.
+        file: the file that was read; None when there was none.
+        older: the file is in an older form.
+    """
+
+    settings: Settings
+    origins: Mapping[str, Origin]
+    notices: tuple[str, ...]
+    given: Mapping[str, Any]
+    file: FilePath | None = None
+    older: bool = False
+
+
+def load(
+    file: FilePath | None,
+    *,
+    overrides: Sequence[str] = (),
+    environment: Mapping[str, str],
+    workspace: FilePath,
+    judged: bool = True,
+) -> Loaded:
+    """Read, check and complete the settings.
+
+    Args:
+        file: the settings file; None takes the workspace's ``variables.yaml`` where there is one.
+        overrides: the values of ``--set``, each ``key.path=value``.
+        environment: the variables to look at, usually ``os.environ``.
+        workspace: the folder of the cluster's files; relative paths outside a file start here.
+        judged: False leaves contradictions out (``invoke settings --write`` of an old file).
+
+    Raises:
+        SettingsError: with every problem found (`BadSettings`), or because the file cannot be read.
+    """
+    path = file or (workspace / FILE_NAME if (workspace / FILE_NAME).is_file() else None)
+    document, notices, is_older = _read_file(path, workspace) if path else (Document(), [], False)
+    _default_machines(document)
+    passwords = apply_environment(document, environment, base=workspace)
+    apply_overrides(document, overrides, base=workspace)
+    settings, broken = validate(document)
+    problems = list(document.problems)
+    if settings is None:
+        raise BadSettings([_named(problem, document) for problem in problems])
+    settings = _with_passwords(settings, passwords)
+    done = complete(settings)
+    if judged:
+        verdict = judge(done, given=document.origins, broken=broken)
+        problems += verdict.problems
+        notices += verdict.notices
+    if problems:
+        raise BadSettings([_named(problem, document) for problem in problems])
+    return Loaded(
+        settings=done,
+        origins=_origins(document, settings, done),
+        notices=tuple(notices),
+        given=document.values,
+        file=path,
+        older=is_older,
+    )
+
+
+def _read_file(path: FilePath, workspace: FilePath) -> tuple[Document, list[str], bool]:
+    shown = _shown(path, workspace)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        what = f"cannot be read: {error.strerror or error}"
+        raise BadSettings(
+            [Problem(Origin("file", shown), (), what, "check the name given with --variables")]
+        ) from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        problem = Problem(Origin("file", shown, line), (), "the file is not UTF-8", "save it as UTF-8")
+        raise BadSettings([problem]) from error
+    translated = older.translate(text, shown)
+    if translated is not None:
+        return translated.document, [translated.notice], True
+    return read(text, shown, base=path.parent, hints=older.SPELLINGS), [], False
+
+
+def _shown(path: FilePath, workspace: FilePath) -> str:
+    try:
+        return str(path.relative_to(workspace))
+    except ValueError:
+        return str(path)
+
+
+def _default_machines(document: Document) -> None:
+    # The default machines are written out, so that overrides find them; their addresses follow
+    # network.machines like everybody's.
+    if document.values.get("machines") is None:
+        document.values["machines"] = [
+            machine.model_dump(exclude_unset=True, exclude={"address"}) for machine in Settings().machines
+        ]
+
+
+def _with_passwords(settings: Settings, passwords: Mapping[str, Any]) -> Settings:
+    if not passwords:
+        return settings
+    machines = tuple(
+        machine.model_copy(update={"password": passwords[machine.name]}) if machine.name in passwords else machine
+        for machine in settings.machines
+    )
+    return settings.model_copy(update={"machines": machines})
+
+
+def by_name(path: Path, document: Document) -> Path:
+    """A path with the machine's name in place of its number."""
+    if len(path) >= 2 and path[0] == "machines" and path[1].isdigit():
+        machines = document.values.get("machines") or []
+        index = int(path[1])
+        name = machines[index].get("name") if index < len(machines) and isinstance(machines[index], dict) else None
+        return (path[0], str(name or int(path[1]) + 1), *path[2:])
+    return path
+
+
+def _named(problem: Problem, document: Document) -> Problem:
+    return Problem(problem.origin, by_name(problem.path, document), problem.what, problem.remedy)
+
+
+def _origins(document: Document, before: Settings, after: Settings) -> dict[str, Origin]:
+    made = {dotted(by_name(path, document)): origin for path, origin in document.origins.items() if path}
+    for old, new in zip(before.machines, after.machines, strict=True):
+        for key in Machine.model_fields:
+            if getattr(old, key) is None and getattr(new, key) is not None:
+                made[f"machines.{new.name}.{key}"] = Origin("derived")
+    return made
