@@ -84,7 +84,6 @@ def destroy(variables: str = "", set: Sequence[str] = (), yes: bool = False) -> 
         left = {n: s for n, s in session.provider.states().items() if s != "absent"}
         if left:
             raise MachineError(f"still there after destroying: {', '.join(left)}", remedy="run it again")
-        session.provider.close()
         shutil.rmtree(session.workspace.folder, ignore_errors=True)
     label = " (rehearsal)" if session.rehearsed else ""
     print(f"destroyed cluster {session.settings.cluster.name}{label}")

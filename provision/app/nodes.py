@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from provision.app.session import Session
 from provision.facts.base import UnknownFact, World
 from provision.facts.cluster import Nodes
-from provision.settings.model import Settings
+from provision.rehearsal.provider import shown
 
 COLUMNS = ("node", "status", "os", "kubelet", "runtime", "address")
 
 
-def node_rows(settings: Settings, world: World) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Columns and one row a machine; a machine without a node says so."""
+def node_rows(session: Session, world: World) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Columns and one row a machine; a machine without a node says so.
+
+    A rehearsed node's name ends in ``-rehearsal`` wherever it is shown.
+    """
+    names = {machine.name: shown(machine.name) if session.rehearsed else machine.name for machine in session.machines}
     try:
-        nodes = {node.name: node for node in world.cluster.get(Nodes).nodes}
+        nodes = world.cluster.get(Nodes).nodes
     except UnknownFact as unknown:
-        return COLUMNS, [(settings.node_name(m.name), str(unknown), m.os, "", "", "") for m in settings.machines]
+        reason = "no node" if world.machine(session.settings.control_plane.name).state == "absent" else str(unknown)
+        return COLUMNS, [(names[m.name], reason, m.os, "", "", str(m.address)) for m in session.machines]
     rows: list[tuple[str, ...]] = []
-    for machine in settings.machines:
-        name = settings.node_name(machine.name)
-        node = nodes.get(name)
+    for machine in session.machines:
+        node = nodes.get(machine.name)
         if node is None:
-            rows.append((name, "no node", machine.os, "", "", str(machine.address)))
+            rows.append((names[machine.name], "no node", machine.os, "", "", str(machine.address)))
             continue
         status = "Ready" if node.ready else "NotReady"
-        rows.append((name, status, node.os_image, node.kubelet_version, node.container_runtime, node.internal_ip))
+        rows.append((names[machine.name], status, node.os, node.kubelet, node.runtime, node.address))
     return COLUMNS, rows

@@ -24,7 +24,7 @@ from provision.machines.existing import ExistingProvider
 from provision.machines.vagrant import VagrantProvider
 from provision.rehearsal.provider import RehearsalProvider
 from provision.settings.load import Loaded, load
-from provision.settings.model import Settings
+from provision.settings.model import Machine, Settings
 
 APP = "hybrid-provision"
 
@@ -49,6 +49,10 @@ class Session:
         return self.settings.provider == "rehearsal"
 
     @property
+    def machines(self) -> tuple[Machine, ...]:
+        return self.settings.machines
+
+    @property
     def runs(self) -> Path:
         """The journal's folder; a rehearsal's runs are kept apart from real ones."""
         return self.workspace.rehearsal / "runs" if self.rehearsed else self.workspace.runs
@@ -59,10 +63,10 @@ class Session:
         if isinstance(self.provider, RehearsalProvider):
             folder = self.workspace.rehearsal
             lock = ArtifactLock(folder / "artifacts.lock.yaml", rehearsed=True)
-            return ArtifactStore(specs, Cache(folder / "cache"), lock, mirrors=self.provider.mirrors())
+            return ArtifactStore(specs, Cache(folder / "cache"), lock, mirrors=self.provider.mirrors)
         cache = Cache(Path(os.environ.get("HYBRID_CACHE") or user_cache_path(APP)))
         lock = ArtifactLock(self.workspace.root / "artifacts.lock.yaml", rehearsed=False)
-        return ArtifactStore(specs, cache, lock, mirrors=self.settings.mirrors)
+        return ArtifactStore(specs, cache, lock, mirrors=lambda: self.settings.mirrors)
 
     @contextmanager
     def locked(self, command: str) -> Iterator[None]:
@@ -98,9 +102,9 @@ def open_session(variables: str = "", overrides: Sequence[str] = ()) -> Session:
 
 def _provider(settings: Settings, workspace: Workspace) -> Provider:
     if settings.provider == "rehearsal":
-        return RehearsalProvider(settings, workspace)
+        return RehearsalProvider(workspace, settings)
     if settings.provider == "existing":
-        return ExistingProvider(settings, workspace)
+        return ExistingProvider(workspace, settings)
     return VagrantProvider(settings, workspace)
 
 

@@ -29,7 +29,7 @@ def status(variables: str = "", set: Sequence[str] = (), json: bool = False) -> 
     session = open_session(variables, set)
     seen = look(session)
     findings = judged(session, seen)
-    columns, nodes = node_rows(session.settings, seen.world)
+    columns, nodes = node_rows(session, seen.world)
     machines = [_machine_row(machine, seen) for machine in session.settings.machines]
     if json:
         document = {
@@ -64,7 +64,8 @@ def _machine_row(machine: Machine, seen: Observation) -> tuple[str, str, str, st
             seen_os = facts.get(windows.Os)
             return machine.name, facts.state, f"{seen_os.product} {seen_os.build}.{seen_os.ubr}", seen_os.boot_time
         host = facts.get(linux.Os)
-        return machine.name, facts.state, f"{host.id} {host.version}, {host.kernel}", host.boot_time
+        since = datetime.fromtimestamp(host.boot_time, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return machine.name, facts.state, f"{host.id} {host.version}, {host.kernel}", since
     except UnknownFact as unknown:
         return machine.name, facts.state, "" if facts.state != "running" else str(unknown), ""
 
@@ -87,10 +88,11 @@ def judged(session: Session, seen: Observation) -> list[str]:
 
 
 def _clock(machine: Machine, world: World) -> list[str]:
-    kind: type[windows.Os] | type[linux.Os] = windows.Os if machine.os == "windows" else linux.Os
     try:
-        said = world.machine(machine.name).get(kind).time
-        there = datetime.fromisoformat(said.replace("Z", "+00:00"))
+        if machine.os == "windows":
+            there = datetime.fromisoformat(world.machine(machine.name).get(windows.Os).time)
+        else:
+            there = datetime.fromtimestamp(world.machine(machine.name).get(linux.Os).time, UTC)
     except (UnknownFact, ValueError):
         return []
     there = there if there.tzinfo else there.replace(tzinfo=UTC)
@@ -117,11 +119,9 @@ def _stamp(session: Session, machine: Machine, world: World) -> list[str]:
 
 def _certificates(world: World) -> list[str]:
     try:
-        found = world.cluster.get(cluster.Certificates)
+        days = world.cluster.get(cluster.Certificates).days_left()
     except UnknownFact:
         return []
-    return [
-        f"certificate {row.name} ends in {row.days} days"
-        for row in found.certificates
-        if row.days <= CERTIFICATE_WARNING
-    ]
+    if days is None or days > CERTIFICATE_WARNING:
+        return []
+    return [f"the control plane's certificates end in {days} days"]

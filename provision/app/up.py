@@ -6,6 +6,7 @@ import json as json_format
 import os
 import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from provision import journal as journals
@@ -17,8 +18,10 @@ from provision.app.world import make_tools
 from provision.clock import monotonic
 from provision.console import Screen, duration
 from provision.errors import ProvisionError, Refused, StepFailed
+from provision.facts.base import World
 from provision.host.files import write_atomically
 from provision.plan import plan as make_plan
+from provision.secrets import MASKER
 from provision.steps.base import Missing, Plan, Step
 from provision.steps.context import Tools
 from provision.steps.observe import observe
@@ -94,7 +97,10 @@ def up(
         screen.say(notice, "yellow")
     with session.locked("invoke up"):
         remember_provider(session)
-        return _locked(session, made, chosen, screen, as_json=json)
+        began = monotonic()
+        done = converge(session, made, chosen, screen)
+        _finish(session, done, screen, monotonic() - began, as_json=json)
+        return 0
 
 
 def _chosen(made: Plan, only: Sequence[str], from_: str) -> frozenset[str] | None:
@@ -112,52 +118,82 @@ def _chosen(made: Plan, only: Sequence[str], from_: str) -> frozenset[str] | Non
     return frozenset(asked)
 
 
-def _locked(session: Session, made: Plan, chosen: frozenset[str] | None, screen: Screen, *, as_json: bool) -> int:
-    began = monotonic()
-    session.provider.start()
-    learnt = journals.learnt_seconds(session.runs)
-    journal = journals.Journal(
-        session.runs,
-        "up",
-        cluster=session.settings.cluster.name,
-        provider=session.settings.provider,
-        rehearsed=session.rehearsed,
-        kubernetes=session.settings.kubernetes.version,
-        cni=session.settings.cni,
-        containerd=session.settings.containerd.model_dump(include={"linux", "windows"}),
-    )
-    reporter = _Reporter(screen, journal, made, learnt)
+@dataclass(frozen=True)
+class Converged:
+    """A run that ended well.
+
+    Attributes:
+        makespan: seconds from the first step's start to the last one's end.
+        commands: remote commands by machine.
+        provider_seconds: what the provider's own state query took.
+    """
+
+    result: RunResult
+    world: World
+    makespan: float
+    commands: dict[str, int]
+    provider_seconds: float
+    folder: Path
+
+
+def converge(
+    session: Session, made: Plan, chosen: frozenset[str] | None, screen: Screen, *, sequential: bool = False
+) -> Converged:
+    """Observe, run the plan, prove it; the caller holds the cluster's lock.
+
+    Args:
+        sequential: one step at a time; for measuring what running them together saves.
+
+    Raises:
+        ProvisionError: the first failure, with what the machine's logs say.
+        Interrupted: Ctrl-C; what was at work goes on on the machines.
+    """
+    journal = _journal(session)
+    reporter = _Reporter(screen, journal, made, journals.learnt_seconds(session.runs))
     tools = make_tools(session, reporter)
-    runner = Runner(made, tools, reporter, memory=_memory())
+    runner = Runner(made, tools, reporter, memory=_memory(), sequential=sequential)
     try:
         screen.begin([machine.name for machine in session.settings.machines])
-        observe(tools, runner)
+        provider_seconds = observe(tools, runner).provider_seconds
+        began = monotonic()
         result = runner.run(chosen)
-        if result.applied and not result.failures:
+        makespan = monotonic() - began
+        if result.failures:
+            screen.end()
+            raise _failure(session, tools, journal, screen, result)
+        if result.applied:
             _prove(made, tools, runner, result)
         screen.end()
-        if result.failures:
-            raise _failure(session, tools, journal, screen, result)
-        seconds = monotonic() - began
-        journal.event("run-ended", outcome="ready", seconds=round(seconds, 3), commands=tools.commands)
-        _finish(session, tools, result, screen, seconds, journal.folder, as_json=as_json)
-        return 0
+        journal.event("run-ended", outcome="ready", seconds=round(makespan, 3), commands=tools.commands)
+        return Converged(result, tools.world.now, makespan, dict(tools.commands), provider_seconds, journal.folder)
     except KeyboardInterrupt:
         screen.end()
         tools.stop.set()
-        running = ", ".join(sorted(runner.running)) or "nothing"
-        journal.event("run-ended", outcome="interrupted", running=sorted(runner.running))
-        raise Interrupted(f"still at work on the machines: {running}; `invoke up` goes on from there") from None
-    except ProvisionError as error:
+        running = sorted(runner.running)
+        journal.event("run-ended", outcome="interrupted", running=running)
+        words = ", ".join(running) or "nothing"
+        raise Interrupted(f"still at work on the machines: {words}; `invoke up` goes on from there") from None
+    except Exception as error:
         screen.end()
-        journal.event("run-ended", outcome="failed", error=str(error), exit_code=error.exit_code)
-        write_atomically(journal.folder / "error.txt", str(error) + "\n")
+        expected = isinstance(error, ProvisionError)
+        text = str(error) if expected else traceback.format_exc()
+        journal.event("run-ended", outcome="failed" if expected else "bug", error=str(error))
+        write_atomically(journal.folder / "error.txt", MASKER(text) + "\n")
         raise
-    except Exception:
-        screen.end()
-        journal.event("run-ended", outcome="bug")
-        write_atomically(journal.folder / "error.txt", traceback.format_exc())
-        raise
+
+
+def _journal(session: Session) -> journals.Journal:
+    settings = session.settings
+    return journals.Journal(
+        session.runs,
+        "up",
+        cluster=settings.cluster.name,
+        provider=settings.provider,
+        rehearsed=session.rehearsed,
+        kubernetes=settings.kubernetes.version,
+        cni=f"{settings.cni} {settings.calico.version}" if settings.cni == "calico" else settings.cni,
+        containerd={"Linux": settings.containerd.linux, "Windows": settings.containerd.windows},
+    )
 
 
 def _prove(made: Plan, tools: Tools, runner: Runner, result: RunResult) -> None:
@@ -176,15 +212,10 @@ def _prove(made: Plan, tools: Tools, runner: Runner, result: RunResult) -> None:
         )
 
 
-def _failure(
-    session: Session, tools: Tools, journal: journals.Journal, screen: Screen, result: RunResult
-) -> ProvisionError:
-    first = result.failures[0]
-    if not isinstance(first.error, ProvisionError):
-        assert first.error is not None
-        write_atomically(journal.folder / "error.txt", "".join(traceback.format_exception(first.error)))
-        raise first.error
-    return explain(session, tools, journal, screen, result)
+def _failure(session: Session, tools: Tools, journal: journals.Journal, screen: Screen, result: RunResult) -> Exception:
+    error = result.failures[0].error
+    assert error is not None
+    return explain(session, tools, journal, screen, result) if isinstance(error, ProvisionError) else error
 
 
 def _memory() -> int | None:
@@ -196,27 +227,18 @@ def _memory() -> int | None:
     return max(_KEEP_MIB, pages // (1 << 20) - _KEEP_MIB)
 
 
-def _finish(
-    session: Session,
-    tools: Tools,
-    result: RunResult,
-    screen: Screen,
-    seconds: float,
-    folder: Path,
-    *,
-    as_json: bool,
-) -> None:
-    columns, rows = node_rows(session.settings, tools.world.now)
+def _finish(session: Session, done: Converged, screen: Screen, seconds: float, *, as_json: bool) -> None:
+    columns, rows = node_rows(session, done.world)
     if as_json:
         document = {
             "cluster": session.settings.cluster.name,
             "rehearsed": session.rehearsed,
             "outcome": "ready",
             "seconds": round(seconds, 3),
-            "applied": [end.step.name for end in result.applied],
+            "applied": [end.step.name for end in done.result.applied],
             "nodes": [dict(zip(columns, row, strict=True)) for row in rows],
-            "commands": tools.commands,
-            "run": str(folder),
+            "commands": done.commands,
+            "run": str(done.folder),
         }
         print(json_format.dumps(document, indent=2))
         return
@@ -224,12 +246,14 @@ def _finish(
     screen.say("")
     screen.table("", columns, rows)
     screen.say("")
-    if result.applied:
-        screen.say(f"{label}Ready in {duration(seconds)}, {len(result.applied)} steps done", "bold green")
+    if done.result.applied:
+        screen.say(f"{label}Ready in {duration(seconds)}, {len(done.result.applied)} steps done", "bold green")
     else:
         screen.say(f"{label}Ready; nothing was to do ({duration(seconds)})", "bold green")
     if session.rehearsed:
-        screen.say("no real machine exists and no kubeconfig was written: this shows what will happen, and is no proof")
-        screen.say('next: invoke report     then a real one: README.md, "A real cluster"')
+        screen.say(
+            "no real machine exists and no kubeconfig was written: it shows what will happen, and proves nothing"
+        )
+        screen.say('next: invoke report, or README.md, "A real cluster"')
     else:
         screen.say("next: invoke kubeconfig")

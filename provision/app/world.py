@@ -50,8 +50,8 @@ def look(session: Session) -> Observation:
     """Read all machines once; changes nothing."""
     silent = _Silent()
     tools = make_tools(session, silent)
-    unread = observe_tools(tools, Runner(Plan(), tools, silent))
-    return Observation(tools.world.now, unread)
+    observed = observe_tools(tools, Runner(Plan(), tools, silent))
+    return Observation(tools.world.now, observed.unread)
 
 
 def observe(session: Session) -> World:

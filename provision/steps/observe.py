@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from provision.clock import Deadline
+from dataclasses import dataclass
+
+from provision.clock import Deadline, monotonic
 from provision.errors import ProvisionError
 from provision.facts.base import MachineFacts, World, parse_facts
 from provision.guests.base import OnLine
@@ -14,13 +16,23 @@ from provision.steps.runner import Runner
 PROBE_LIMIT = 90.0
 
 
-def observe(tools: Tools, runner: Runner, on_line: OnLine | None = None) -> dict[str, Exception]:
-    """Read states and facts into the tools' world; returns why a running machine could not be read.
+@dataclass(frozen=True)
+class Observed:
+    """Why some running machines could not be read, and what the provider's state query took (seconds)."""
+
+    unread: dict[str, Exception]
+    provider_seconds: float
+
+
+def observe(tools: Tools, runner: Runner, on_line: OnLine | None = None) -> Observed:
+    """Read states and facts into the tools' world.
 
     Raises:
         MachineError: the provider cannot say its states.
     """
+    began = monotonic()
     states = tools.provider.states()
+    provider_seconds = monotonic() - began
     names = [machine.name for machine in tools.settings.machines]
     facts = {name: MachineFacts(state=states.get(name, "absent")) for name in names}
     tools.world.update(lambda _: World(machines=facts, host=tools.store.facts()))
@@ -37,4 +49,4 @@ def observe(tools: Tools, runner: Runner, on_line: OnLine | None = None) -> dict
             tools.world.lose(name, MachineFacts(state="unreachable"))
             raise
 
-    return runner.each(running, read)
+    return Observed(runner.each(running, read), provider_seconds)

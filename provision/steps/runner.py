@@ -64,13 +64,16 @@ class Runner:
 
     Args:
         memory: MiB that steps may take on this host at once; None: not bounded.
-        local: one `Connections` a thread is kept here.
+        sequential: one step at a time; for measuring what running them together saves.
     """
 
-    def __init__(self, plan: Plan, tools: Tools, watcher: Watcher, *, memory: int | None = None) -> None:
+    def __init__(
+        self, plan: Plan, tools: Tools, watcher: Watcher, *, memory: int | None = None, sequential: bool = False
+    ) -> None:
         self._plan = plan
         self._tools = tools
         self._watcher = watcher
+        self._sequential = sequential
         self._budget = Budget(memory)
         self._lanes = Lanes()
         self._ended: queue.SimpleQueue[StepEnd] = queue.SimpleQueue()
@@ -124,7 +127,7 @@ class Runner:
             )
             self._ended.put(StepEnd(step, "failed", judgement.reason, 0.0, error))
             return True
-        if not self._budget.take(step):
+        if (self._sequential and self.running) or not self._budget.take(step):
             return False
         self.running[step.name] = monotonic()
         key = lane_key(step, parallel_machines=self._tools.provider.parallel)
