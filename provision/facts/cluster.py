@@ -19,28 +19,34 @@ class Node(_Part):
     """One Node object.
 
     Attributes:
-        kubelet, runtime: versions as the node reports them (``v1.36.4``, ``containerd://2.3.4``).
-        address: its InternalIP.
+        os_image: the system as the node reports it.
+        kubelet_version, container_runtime: as the node reports them (``v1.36.4``, ``containerd://2.3.4``).
         taints: keys.
         role: ``worker``, from the label node-role.kubernetes.io/worker; empty on the control plane.
         reason: the Ready condition's message.
     """
 
+    name: str
     os: str
-    kubelet: str
-    runtime: str
+    os_image: str
+    kubelet_version: str
+    container_runtime: str
     ready: bool
-    address: str
+    internal_ip: str
     taints: tuple[str, ...]
     role: str
     reason: str
 
 
 class Nodes(Section):
-    """Nodes by name."""
+    """The Node objects."""
 
     name: ClassVar[str] = "cluster.nodes"
-    nodes: Mapping[str, Node]
+    nodes: tuple[Node, ...]
+
+    def find(self, name: str) -> Node | None:
+        """The node of that name."""
+        return next((node for node in self.nodes if node.name == name), None)
 
 
 class TigeraStatus(_Part):
@@ -108,24 +114,25 @@ class Checks(Section):
     pods: Mapping[str, SmokePod]
 
 
+class Certificate(_Part):
+    """One of the control plane's certificates; ``left`` is the time left as kubeadm writes it (``364d``)."""
+
+    name: str
+    left: str
+
+    @property
+    def days(self) -> int:
+        """Whole days left; 0 for what has expired."""
+        # kubeadm prints whole years, days, hours or minutes, and <invalid> for what has expired.
+        match = re.fullmatch(r"(\d+)([ydhms])", self.left)
+        return int(match[1]) * {"y": 365, "d": 1}.get(match[2], 0) if match else 0
+
+
 class Certificates(Section):
-    """The control plane's certificates by kubeadm's name, with the time left as kubeadm writes it (``364d``)."""
+    """The control plane's certificates."""
 
     name: ClassVar[str] = "cluster.certificates"
-    left: Mapping[str, str]
-
-    def days_left(self) -> int | None:
-        """Days until the first of them expires; None when there is none."""
-        days = [_days(text) for text in self.left.values()]
-        return min(days, default=None)
-
-
-def _days(text: str) -> int:
-    # kubeadm prints whole years, days, hours or minutes, and <invalid> for what has expired.
-    match = re.fullmatch(r"(\d+)([ydhms])", text)
-    if match is None:
-        return 0
-    return int(match[1]) * {"y": 365, "d": 1}.get(match[2], 0)
+    certificates: tuple[Certificate, ...]
 
 
 SECTIONS: tuple[type[Section], ...] = (Nodes, Calico, Workloads, Tokens, Checks, Certificates)

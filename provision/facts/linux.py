@@ -19,7 +19,7 @@ class Os(Section):
     """The system, its boot and its clock.
 
     Attributes:
-        boot_time, time: seconds since 1970, by the machine's clock.
+        boot_time, time: ISO 8601, UTC, by the machine's clock.
         clock_synchronised: None when no time service can say.
         cgroup: version of the control groups' hierarchy.
     """
@@ -31,8 +31,8 @@ class Os(Section):
     architecture: str
     hostname: str
     boot_id: str
-    boot_time: int
-    time: int
+    boot_time: str
+    time: str
     clock_synchronised: bool | None
     cgroup: Literal[1, 2]
 

@@ -265,3 +265,7 @@ class Settings(Part):
     def linux_workers(self) -> tuple[Machine, ...]:
         """All Linux machines but the control plane."""
         return tuple(m for m in self.machines if m.os == "linux" and m.role == "worker")
+
+    def node_name(self, machine: str) -> str:
+        """The name of a machine's Kubernetes node: the machine's own, marked where it is only rehearsed."""
+        return f"{machine}-rehearsal" if self.provider == "rehearsal" else machine

@@ -1,9 +1,8 @@
 #!/bin/bash
-# Every machine is a Ready node, with its role and, on Windows, the taint that keeps pods for Linux away.
+# Every machine is a Ready node, and workers show their role.
 # Usage: bash 90-nodes.sh   (as root on the control plane; waits)
 NODES={{ nodes | sh }}
 WORKERS={{ workers | sh }}
-WINDOWS={{ windows | sh }}
 SECONDS_TO_WAIT={{ seconds | sh }}
 {% include 'linux/_start.sh' %}
 
@@ -11,9 +10,6 @@ SECONDS_TO_WAIT={{ seconds | sh }}
 
 for name in "${WORKERS[@]}"; do
     kube label node "$name" --overwrite node-role.kubernetes.io/worker=worker
-done
-for name in "${WINDOWS[@]}"; do
-    kube taint node "$name" --overwrite os=windows:NoSchedule
 done
 
 DEADLINE=$((SECONDS + SECONDS_TO_WAIT))

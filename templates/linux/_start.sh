@@ -1,5 +1,6 @@
 # Shared by every Linux script: strict mode, and the few words that all of them use.
 set -euo pipefail
+umask 022
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 RESULT=''

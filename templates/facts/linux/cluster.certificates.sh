@@ -11,8 +11,8 @@ facts_cluster_certificates() {
     fi
     while read -r name _ _ _ _ zone left _; do
         if [ "$zone" = UTC ]; then
-            list="$list${list:+, }$(json_text "$name"): $(json_text "$left")"
+            list="$list${list:+, }{\"name\": $(json_text "$name"), \"left\": $(json_text "$left")}"
         fi
     done <<< "$answer"
-    printf '{"left": %s}' "{$list}"
+    printf '{"certificates": [%s]}' "$list"
 }

@@ -1,4 +1,4 @@
-# The system, its boot and its clock. Times are seconds since 1970.
+# The system, its boot and its clock. Times are UTC, ISO 8601.
 facts_os() {
     local id='' version='' key value boot='' clock
     while IFS='=' read -r key value; do
@@ -24,6 +24,7 @@ facts_os() {
         "$(json_text "$id")" "$(json_text "$version")" "$(json_text "$(uname -r)")" \
         "$(json_text "$(uname -m)")" "$(json_text "$(uname -n)")"
     printf ', "boot_id": %s, "boot_time": %s, "time": %s, "clock_synchronised": %s, "cgroup": %s}' \
-        "$(json_text "$(cat /proc/sys/kernel/random/boot_id)")" "$boot" "$(date +%s)" "$clock" \
+        "$(json_text "$(cat /proc/sys/kernel/random/boot_id)")" "$(json_text "$(date -u -d "@$boot" +%Y-%m-%dT%H:%M:%SZ)")" \
+        "$(json_text "$(date -u +%Y-%m-%dT%H:%M:%SZ)")" "$clock" \
         "$(if [ -f /sys/fs/cgroup/cgroup.controllers ]; then printf 2; else printf 1; fi)"
 }

@@ -1,6 +1,6 @@
 #!/bin/bash
 # A manifest of ours is in the cluster as it stands here. Applying it again changes nothing.
-# Usage: bash 80-apply.sh   (as root on the control plane)
+# Usage: bash 84-apply.sh   (as root on the control plane)
 MANIFEST={{ manifest | sh }}
 {% include 'linux/_start.sh' %}
 
