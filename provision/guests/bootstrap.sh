@@ -1,0 +1,21 @@
+# Receives a script through standard input, keeps it under its SHA-256, and runs it. Runs as root.
+# Usage: bash -c "$(cat bootstrap.sh)" hybrid DIGEST SECONDS
+# Exit code 97: the script did not come whole; nothing was run. Otherwise the script's own, 124 after SECONDS.
+set -euo pipefail
+umask 077
+digest=$1
+seconds=$2
+folder=/var/lib/hybrid/scripts
+script=$folder/$digest.sh
+mkdir -p "$folder"
+part=$script.$$
+cat > "$part"
+if [ "$(sha256sum "$part" | cut -d ' ' -f 1)" != "$digest" ]; then
+  rm -f "$part"
+  echo "hybrid: the script did not come whole" >&2
+  exit 97
+fi
+mv -f "$part" "$script"
+# timeout(1) makes itself the leader of a process group: this number is the group to end at a deadline.
+echo "hybrid-pid $$" >&2
+exec timeout --kill-after=5 "$seconds" bash "$script" < /dev/null

@@ -1,0 +1,183 @@
+"""What every guest does alike, whatever carries it: run, follow detached work, prove a reboot."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+
+from provision.clock import Deadline, sleep
+from provision.errors import ConnectionFailed, DeadlineExceeded, HostChanged, Refused, StepFailed, Unreachable
+from provision.guests.base import Endpoint, OnLine, Result, Script, Traffic
+from provision.guests.linux import LinuxRecipes
+from provision.guests.output import Output
+from provision.guests.powershell import WindowsRecipes
+from provision.guests.recipes import NOT_WHOLE, Invocation, Recipes
+
+# Seconds between two questions to a machine that restarts.
+PACE = 1.0
+# Seconds for one question: a machine that goes down may take a connection and never answer.
+QUESTION = 30.0
+_NOT_WHOLE_TRIES = 3
+
+
+class Ran:
+    """What came of one invocation: its exit code, and what the transport has to add to stderr."""
+
+    def __init__(self, code: int, note: str = "") -> None:
+        self.code = code
+        self.note = note
+
+
+class CommonGuest(ABC):
+    """A guest over some transport; see `provision.guests.base.Guest` for what the methods promise."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.traffic = Traffic()
+        self.recipes: Recipes = WindowsRecipes() if endpoint.os == "windows" else LinuxRecipes(endpoint.user)
+
+    @abstractmethod
+    def invoke(
+        self, invocation: Invocation, what: str, deadline: Deadline, output: Output, stdout: Callable[[bytes], None]
+    ) -> Ran:
+        """Run one remote command, its stdout to ``stdout`` and its stderr to ``output``.
+
+        Raises:
+            ConnectionFailed: it could not be run, or broke and its end cannot be known.
+            DeadlineExceeded: it was stopped.
+        """
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget the connection, so that the next command makes a new one; never raises."""
+
+    def close(self) -> None:
+        self.reset()
+
+    def run(self, script: Script, deadline: Deadline, on_line: OnLine | None = None) -> Result:
+        for attempt in range(1, _NOT_WHOLE_TRIES + 1):
+            output = Output(on_line)
+            self._count(script)
+            invocation = self.recipes.run(script, deadline.remaining())
+            ran = self.invoke(invocation, script.name, deadline, output, output.stdout)
+            # The bootstrap has run nothing when the script did not come whole: that may be tried again.
+            if ran.code != NOT_WHOLE or output.received or attempt == _NOT_WHOLE_TRIES:
+                break
+        return self._result(script, ran, output)
+
+    def _count(self, script: Script) -> None:
+        self.traffic.commands += 1
+        self.traffic.scripts.append(script.name)
+
+    def _result(self, script: Script, ran: Ran, output: Output) -> Result:
+        output.end()
+        err = self.recipes.clean_stderr(output.err)
+        if ran.note:
+            err = f"{err}{'' if not err or err.endswith(chr(10)) else chr(10)}{ran.note}\n"
+        return Result(self.endpoint.machine, script.name, ran.code, output.out, err)
+
+    def run_detached(self, script: Script, deadline: Deadline, on_line: OnLine | None = None) -> Result:
+        call = uuid.uuid4().hex
+        output = Output(on_line)
+        reader = self.recipes.log_reader(output)
+        self._count(script)
+        while True:
+            try:
+                invocation = self.recipes.follow(script, call, reader.offset)
+                ran = self.invoke(invocation, script.name, deadline, output, reader.stdout)
+                if reader.complete:
+                    return self._result(script, ran, output)
+                reader.resume()
+            except HostChanged:
+                raise
+            except ConnectionFailed as error:
+                # The work goes on without us; it is followed again from where it was left.
+                self.reset()
+                if deadline.expired:
+                    raise deadline.error(f"{error.what}; before that: {output.tail()}") from error
+                sleep(min(PACE, deadline.remaining()))
+                output.forget_stderr()
+                reader.resume()
+            except DeadlineExceeded:
+                self._stop_detached(script)
+                raise
+
+    def _stop_detached(self, script: Script) -> None:
+        try:
+            self.run(
+                self.recipes.stop_detached(script), Deadline(QUESTION, f"{self.endpoint.machine}: stop {script.name}")
+            )
+        except (ConnectionFailed, DeadlineExceeded):
+            self.reset()  # as far as the machine allows
+
+    def boot_id(self, deadline: Deadline) -> str:
+        return self._boot(deadline)[0]
+
+    def _boot(self, deadline: Deadline) -> tuple[str, str]:
+        result = self.run(self.recipes.boot(), deadline).require()
+        try:
+            said = json.loads(result.out.strip().splitlines()[-1])
+            return str(said["boot"]), str(said["pending"])
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            raise StepFailed(
+                f"{self.endpoint.machine}: the machine did not say when it was started",
+                details=result.out[-500:] + result.err[-500:],
+                remedy="run the same command again; the machine may not have been ready yet",
+            ) from error
+
+    def reboot(self, deadline: Deadline, on_line: OnLine | None = None) -> None:
+        say = on_line or (lambda _: None)
+        before = self.boot_id(deadline.at_most(QUESTION * 2, f"{self.endpoint.machine}: read its boot time"))
+        try:
+            restarted = self.run(self.recipes.restart(), deadline.at_most(QUESTION, "the restart command"))
+            restarted.require("restart the machine by hand, then run the same command again")
+        except (ConnectionFailed, DeadlineExceeded):
+            pass  # it may go down before it answers; the changed boot time is the proof either way
+        say("restarting")
+        seen = "it has not gone down yet"
+        waiting = Deadline(deadline.remaining(), f"{self.endpoint.machine}: the restart")
+        while not waiting.expired:
+            self.reset()
+            sleep(min(PACE, waiting.remaining()))
+            try:
+                boot, pending = self._boot(waiting.at_most(QUESTION))
+            except HostChanged:
+                raise
+            except (ConnectionFailed, DeadlineExceeded, StepFailed) as error:
+                seen = error.what
+                continue
+            if boot == before:
+                seen = f"it still answers with the boot of {before}"
+            elif pending:
+                seen = f"it has restarted and says that another restart is pending ({pending})"
+            else:
+                say("restarted")
+                return
+        raise waiting.error(seen)
+
+    def put(
+        self, source: Path | bytes, target: str, deadline: Deadline, on_bytes: Callable[[int], None] | None = None
+    ) -> None:
+        raise Refused(
+            f"{self.endpoint.machine}: files do not travel over {self.endpoint.transport}",
+            remedy="deliver the file through the depot",
+        )
+
+    def broken(self, what: str, error: BaseException | str) -> Unreachable:
+        """The error of a connection that broke while a command ran."""
+        return Unreachable(
+            f"{self.endpoint.machine}: the connection to {self.endpoint.host}:{self.endpoint.port} broke during {what}",
+            details=f"{error}\n{what} had been started; whether it ended cannot be known from here",
+            remedy="run the same command again: what is done already is seen and not repeated",
+        )
+
+    def late(self, what: str, deadline: Deadline, output: Output) -> DeadlineExceeded:
+        """The error of a command that did not end in time."""
+        return DeadlineExceeded(
+            f"{self.endpoint.machine}: {what} did not end within {deadline.seconds:.0f} s and was stopped",
+            details=output.tail(),
+            remedy="look at the output; raise `timeouts` if the machine is only slow, then run the same command again",
+        )

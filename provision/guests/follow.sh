@@ -1,0 +1,52 @@
+# Receives a script through standard input, runs it as a unit that outlives this connection, and follows it.
+# Usage: bash -c "$(cat follow.sh)" hybrid DIGEST CALL OFFSET
+# CALL names the caller: an end that another caller was given is history, and the script is started anew.
+# Exit codes: the script's own; 97: it did not come whole; 98: it was stopped before its end.
+set -euo pipefail
+umask 077
+digest=$1
+call=$2
+offset=$3
+folder=/var/lib/hybrid/scripts
+state=$folder/$digest
+unit=hybrid-${digest:0:12}
+mkdir -p "$folder"
+part=$state.sh.$$
+cat > "$part"
+if [ "$(sha256sum "$part" | cut -d ' ' -f 1)" != "$digest" ]; then
+  rm -f "$part"
+  echo "hybrid: the script did not come whole" >&2
+  exit 97
+fi
+mv -f "$part" "$state.sh"
+if [ -e "$state.given" ] && [ "$(cat "$state.given")" != "$call" ]; then
+  rm -f "$state.given" "$state.exit"
+fi
+if [ ! -e "$state.exit" ] && ! systemctl is-active --quiet "$unit"; then
+  if [ "$offset" -gt 0 ]; then
+    echo "hybrid: the work was stopped before its end (did the machine restart?)" >&2
+    exit 98
+  fi
+  : > "$state.log"
+  : > "$state.err"
+  systemd-run --quiet --collect --unit="$unit" bash -c 'bash "$1.sh" > "$1.log" 2> "$1.err" < /dev/null; echo "$?" > "$1.code"; mv -f "$1.code" "$1.exit"' hybrid "$state"
+fi
+while [ ! -e "$state.exit" ]; do
+  running=yes
+  systemctl is-active --quiet "$unit" || running=no
+  size=$(stat -c %s "$state.log")
+  if [ "$size" -gt "$offset" ]; then
+    tail -c "+$((offset + 1))" "$state.log" | head -c "$((size - offset))"
+    offset=$size
+  fi
+  if [ "$running" = no ] && [ ! -e "$state.exit" ]; then
+    cat "$state.err" >&2
+    echo "hybrid: the work was stopped before its end (did the machine restart?)" >&2
+    exit 98
+  fi
+  sleep 0.2
+done
+tail -c "+$((offset + 1))" "$state.log"
+cat "$state.err" >&2
+echo "$call" > "$state.given"
+exit "$(cat "$state.exit")"

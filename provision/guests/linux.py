@@ -1,0 +1,99 @@
+"""How scripts are run on a Linux machine: the command lines, and what goes through their standard input."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+from provision.guests.base import Script
+from provision.guests.recipes import Invocation, LogReader, Recipes
+from provision.guests.output import Output
+
+_BOOTSTRAP = Path(__file__).with_name("bootstrap.sh").read_text()
+_FOLLOW = Path(__file__).with_name("follow.sh").read_text()
+_PID = re.compile(rb"^hybrid-pid (\d+)\n", re.MULTILINE)
+
+
+def _bash(user: str, text: str, *words: object) -> str:
+    sudo = "" if user == "root" else "sudo -n "
+    return f"exec {sudo}bash -c {shlex.quote(text)} hybrid {' '.join(shlex.quote(str(word)) for word in words)}"
+
+
+class _RawLog(LogReader):
+    """On Linux the followed log comes as it is; its offset is what has come."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self.stdout = output.stdout
+
+    @property
+    def offset(self) -> int:
+        return self._output.received
+
+    @property
+    def complete(self) -> bool:
+        return True
+
+
+class LinuxRecipes(Recipes):
+    """Bash as root: directly, or through ``sudo -n`` for another user."""
+
+    def __init__(self, user: str) -> None:
+        self._user = user
+
+    def run(self, script: Script, seconds: float) -> Invocation:
+        # The machine's own limit is a little later than ours: it ends what nobody could end for us.
+        return Invocation(_bash(self._user, _BOOTSTRAP, script.digest, int(seconds) + 30), script.text.encode())
+
+    def follow(self, script: Script, call: str, offset: int) -> Invocation:
+        return Invocation(_bash(self._user, _FOLLOW, script.digest, call, offset), script.text.encode())
+
+    def log_reader(self, output: Output) -> LogReader:
+        return _RawLog(output)
+
+    def stop_detached(self, script: Script) -> Script:
+        return Script("stop-detached", f"systemctl stop hybrid-{script.digest[:12]} || true\n")
+
+    def boot(self) -> Script:
+        return Script(
+            "boot-id", 'printf \'{"boot": "%s", "pending": ""}\\n\' "$(cat /proc/sys/kernel/random/boot_id)"\n'
+        )
+
+    def restart(self) -> Script:
+        return Script("restart", "systemctl --no-block reboot\n")
+
+    def kill(self, stderr: bytes) -> str | None:
+        """The command line that ends a script, from the process number that it announced; None when it has not."""
+        found = _PID.search(stderr)
+        if found is None:
+            return None
+        sudo = "" if self._user == "root" else "sudo -n "
+        number = found.group(1).decode()
+        return f"{sudo}kill -KILL -- -{number} {number}"
+
+    def clean_stderr(self, text: str) -> str:
+        return re.sub(r"^hybrid-pid \d+\n", "", text, count=1, flags=re.MULTILINE)
+
+    def prepare_upload(self) -> tuple[Script, str]:
+        """The script that makes the folder for uploads, and the folder: the login may write there."""
+        folder = "/var/lib/hybrid/incoming"
+        return Script(
+            "prepare-upload", f"mkdir -p {folder}\nchown {shlex.quote(self._user)} {folder}\nchmod 700 {folder}\n"
+        ), folder
+
+    def finish_upload(self, part: str, target: str, digest: str) -> Script:
+        """The script that checks an upload and puts it in its place."""
+        quoted, folder = shlex.quote(part), shlex.quote(target.rpartition("/")[0] or "/")
+        text = f"""set -euo pipefail
+if [ "$(sha256sum {quoted} | cut -d ' ' -f 1)" != {digest} ]; then
+  rm -f {quoted}
+  echo "the file did not come whole" >&2
+  exit 97
+fi
+mkdir -p {folder}
+chown root:root {quoted}
+chmod 644 {quoted}
+mv -f {quoted} {shlex.quote(target)}
+"""
+        return Script("finish-upload", text)

@@ -1,0 +1,165 @@
+"""How scripts are run on a Windows machine, over WinRM and over SSH alike.
+
+The bootstrap travels as ``-EncodedCommand`` and reads base64 lines from ``$input``: Windows PowerShell feeds a
+redirected standard input, line by line, to the pipeline of the command given on its command line, in ASCII
+whatever the code page is.  (``[Console]::OpenStandardInput()`` is no way: the host has begun to read by then.)
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from pathlib import Path
+
+from provision.guests.base import Script
+from provision.guests.clixml import readable
+from provision.guests.output import Output
+from provision.guests.recipes import Invocation, LogReader, Recipes
+
+# cmd.exe's limit for a command line.
+COMMAND_LINE = 8191
+
+
+def _load(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="ascii")
+
+
+def encoded_command(text: str) -> str:
+    """The command line that runs a short text; comments and indentation do not travel.
+
+    Raises:
+        ValueError: it would be longer than cmd.exe takes.
+    """
+    lines = (line.strip() for line in text.splitlines())
+    short = "\n".join(line for line in lines if line and not line.startswith("#"))
+    encoded = base64.b64encode(short.encode("utf-16-le")).decode()
+    command = f"powershell.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -EncodedCommand {encoded}"
+    if len(command) > COMMAND_LINE:
+        raise ValueError(f"the encoded command has {len(command)} characters, over {COMMAND_LINE}")
+    return command
+
+
+def quoted(text: str) -> str:
+    """A text as a PowerShell literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+BOOTSTRAP = encoded_command(_load("bootstrap.ps1"))
+FOLLOW = Script("follow", _load("follow.ps1"))
+WORKER = Script("worker", _load("worker.ps1"))
+FOLDER = r"C:\ProgramData\hybrid"
+
+
+def _stored(script: Script) -> bytes:
+    # Windows PowerShell 5.1 reads a file without a byte order mark as ANSI.  Our scripts are ASCII; the values in
+    # their parameter block need not be, and then the file gets its mark.
+    data = script.text.encode()
+    return data if data.isascii() else b"\xef\xbb\xbf" + data
+
+
+def _payload(kept: list[Script], run: Script, *arguments: object) -> bytes:
+    lines = [f"keep {kept_digest(script)} {base64.b64encode(_stored(script)).decode()}" for script in kept]
+    words = " ".join(["run", kept_digest(run), *(str(argument) for argument in arguments), "end"])
+    return "\n".join([*lines, words, ""]).encode("ascii")
+
+
+def kept_digest(script: Script) -> str:
+    """The SHA-256 under which a script is kept on the machine: of the bytes that are written there."""
+    return script.digest if script.text.isascii() else Script(script.name, "\ufeff" + script.text).digest
+
+
+class _FramedLog(LogReader):
+    """Reads follow.ps1's lines; every piece says its offset, so that nothing is lost or taken twice unseen."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._rest = b""
+        self._offset = 0
+        self._complete = True
+        self.stdout = self._take
+
+    @property
+    def offset(self) -> int:
+        return self._offset
+
+    @property
+    def complete(self) -> bool:
+        return self._complete
+
+    def resume(self) -> None:
+        self._complete = True
+        self._rest = b""
+
+    def _take(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            words = line.split()
+            if len(words) == 3 and words[0] == b"log":
+                self._log(int(words[1]), base64.b64decode(words[2]))
+            elif len(words) == 2 and words[0] == b"err":
+                self._output.stderr(base64.b64decode(words[1]))
+            elif words == [b"stopped"]:
+                self._output.stderr(b"hybrid: the work was stopped before its end (did the machine restart?)\n")
+
+    def _log(self, offset: int, data: bytes) -> None:
+        if offset > self._offset:
+            self._complete = False
+            return
+        fresh = data[self._offset - offset :]
+        self._offset += len(fresh)
+        if fresh:
+            self._output.stdout(fresh)
+
+
+class WindowsRecipes(Recipes):
+    """Windows PowerShell 5.1 as an administrator."""
+
+    def run(self, script: Script, seconds: float) -> Invocation:
+        return Invocation(BOOTSTRAP, _payload([script], script))
+
+    def follow(self, script: Script, call: str, offset: int) -> Invocation:
+        payload = _payload([WORKER, script, FOLLOW], FOLLOW, kept_digest(script), call, offset, kept_digest(WORKER))
+        return Invocation(BOOTSTRAP, payload)
+
+    def log_reader(self, output: Output) -> LogReader:
+        return _FramedLog(output)
+
+    def stop_detached(self, script: Script) -> Script:
+        task = quoted(f"hybrid-{kept_digest(script)[:12]}")
+        return Script(
+            "stop-detached",
+            f"$Found = @(Get-ScheduledTask -TaskName {task} -ErrorAction SilentlyContinue)\n"
+            f"if ($Found.Count -gt 0) {{\n    Stop-ScheduledTask -TaskName {task}\n"
+            f"    Unregister-ScheduledTask -TaskName {task} -Confirm:$false\n}}\n",
+        )
+
+    def boot(self) -> Script:
+        return Script("boot-time", _load("boot.ps1"))
+
+    def restart(self) -> Script:
+        return Script("restart", "& shutdown.exe /r /t 1 /f\nexit $LASTEXITCODE\n")
+
+    def kill(self, stderr: bytes) -> str | None:
+        return None  # the processes of a shell die with it
+
+    def clean_stderr(self, text: str) -> str:
+        return re.sub(r"\r\n", "\n", readable(text))
+
+    def prepare_upload(self) -> tuple[Script, str]:
+        folder = rf"{FOLDER}\incoming"
+        return Script(
+            "prepare-upload", f"$null = New-Item -ItemType Directory -Force -Path {quoted(folder)}\n"
+        ), "/" + folder.replace("\\", "/")
+
+    def finish_upload(self, part: str, target: str, digest: str) -> Script:
+        source = quoted(part.lstrip("/").replace("/", "\\"))
+        folder = quoted(target.rpartition("\\")[0])
+        return Script(
+            "finish-upload",
+            "$ErrorActionPreference = 'Stop'\n"
+            f"if ((Get-FileHash -LiteralPath {source} -Algorithm SHA256).Hash -ne {quoted(digest)}) {{\n"
+            f"    Remove-Item -LiteralPath {source} -Force\n    exit 97\n}}\n"
+            f"if (-not (Test-Path -LiteralPath {folder})) {{\n"
+            f"    $null = New-Item -ItemType Directory -Force -Path {folder}\n}}\n"
+            f"Move-Item -LiteralPath {source} -Destination {quoted(target)} -Force\n",
+        )

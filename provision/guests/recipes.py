@@ -1,0 +1,85 @@
+"""What differs between the operating systems when a script is run, whatever carries it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from provision.guests.base import Script
+from provision.guests.output import Output
+
+# Exit codes of our own bootstraps; their stderr says the same in words.
+NOT_WHOLE = 97
+STOPPED = 98
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """One remote command: its command line and what goes through its standard input."""
+
+    command: str
+    stdin: bytes = b""
+
+
+class LogReader:
+    """Takes a followed log as it comes over the wire and knows how far it has got."""
+
+    stdout: Callable[[bytes], None]
+
+    @property
+    def offset(self) -> int:
+        """Bytes of the log taken so far."""
+        raise NotImplementedError
+
+    @property
+    def complete(self) -> bool:
+        """False when a piece was lost on the way: follow again from the offset."""
+        raise NotImplementedError
+
+    def resume(self) -> None:
+        """Expect the log to come again from the offset."""
+
+
+class Recipes(ABC):
+    """The ways to run things on one operating system."""
+
+    @abstractmethod
+    def run(self, script: Script, seconds: float) -> Invocation:
+        """Run a script to its end, at most so long."""
+
+    @abstractmethod
+    def follow(self, script: Script, call: str, offset: int) -> Invocation:
+        """Start a script as detached work unless it runs or has ended, and follow it from an offset."""
+
+    @abstractmethod
+    def log_reader(self, output: Output) -> LogReader:
+        """What takes the stdout of `follow`."""
+
+    @abstractmethod
+    def stop_detached(self, script: Script) -> Script:
+        """End detached work."""
+
+    @abstractmethod
+    def boot(self) -> Script:
+        """Print one JSON line: ``boot`` changes with each boot, ``pending`` names why a restart is pending."""
+
+    @abstractmethod
+    def restart(self) -> Script:
+        """Restart the machine, without waiting for it."""
+
+    @abstractmethod
+    def kill(self, stderr: bytes) -> str | None:
+        """The command line that ends a running script, if one is needed and can be known."""
+
+    @abstractmethod
+    def clean_stderr(self, text: str) -> str:
+        """Stderr without what belongs to the transport."""
+
+    @abstractmethod
+    def prepare_upload(self) -> tuple[Script, str]:
+        """The script that makes the folder for uploads, and that folder."""
+
+    @abstractmethod
+    def finish_upload(self, part: str, target: str, digest: str) -> Script:
+        """The script that checks an upload's digest and renames it to its target."""

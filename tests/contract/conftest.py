@@ -1,0 +1,102 @@
+"""One small machine behind each server, and the guest that meets it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from provision.guests.base import Endpoint, Script
+from provision.guests.common import CommonGuest
+from provision.guests.connect import connect
+from provision.rehearsal.serving import Faults, LoopThread, Served
+from provision.rehearsal.ssh_server import make_host_key, serve_ssh
+from provision.rehearsal.wsman_server import serve_wsman
+from provision.secrets import Secret
+
+from .boxes import PASSWORD, USER, LinuxBox, WindowsBox
+
+HOST_KEY = make_host_key()
+
+
+@dataclass
+class Rig:
+    """A machine, its server, and guests for it."""
+
+    kind: str
+    box: LinuxBox | WindowsBox
+    endpoint: Endpoint
+    faults: Faults
+    served: Served
+    loop: LoopThread
+    guests: list[CommonGuest] = field(default_factory=list)
+
+    def guest(self, **changes: object) -> CommonGuest:
+        """A new guest; ``changes`` go into its endpoint."""
+        guest = connect(replace(self.endpoint, **changes), operation_timeout=1, read_timeout=2)  # type: ignore[arg-type]
+        self.guests.append(guest)
+        return guest
+
+    def serve_again(self, host_key: bytes = HOST_KEY) -> None:
+        """A new server on the same port."""
+        self.served.close()
+        if self.endpoint.transport == "ssh":
+            self.served = serve_ssh(
+                self.box, port=self.endpoint.port, host_key=host_key, loop=self.loop, faults=self.faults
+            )
+        else:
+            self.served = serve_wsman(self.box, port=self.endpoint.port, loop=self.loop, faults=self.faults)
+
+    # The same scripts in both languages.
+    def script(self, *lines: str, name: str = "trial") -> Script:
+        return Script(name, "\n".join(lines) + "\n")
+
+    @property
+    def windows(self) -> bool:
+        return self.box.os == "windows"
+
+    def say(self, text: str) -> str:
+        return f"'{text}'" if self.windows else f"echo '{text}'"
+
+    def fail(self, text: str) -> str:
+        return f"throw '{text}'" if self.windows else f"echo '{text}' >&2; exit 1"
+
+    def nap(self, seconds: float) -> str:
+        return f"Start-Sleep -Milliseconds {int(seconds * 1000)}" if self.windows else f"sleep {seconds}"
+
+    def much(self, text: str, times: int) -> str:
+        return f"'{text}' * {times}" if self.windows else f"yes '{text}' | tr -d '\\n' | head -c {len(text) * times}"
+
+
+@pytest.fixture(scope="session")
+def loop() -> Iterator[LoopThread]:
+    thread = LoopThread()
+    yield thread
+    thread.close()
+
+
+def make_rig(kind: str, folder: Path, loop: LoopThread) -> Rig:
+    transport, _, system = kind.partition("-")
+    box = WindowsBox(kind, folder / "box") if system == "windows" else LinuxBox(kind, folder / "box")
+    faults = Faults()
+    if transport == "ssh":
+        served = serve_ssh(box, host_key=HOST_KEY, loop=loop, faults=faults)
+    else:
+        served = serve_wsman(box, loop=loop, faults=faults)
+    endpoint = Endpoint(
+        machine=kind, os=box.os, transport="ssh" if transport == "ssh" else "winrm", host="127.0.0.1",
+        port=served.port, user=USER, password=Secret(PASSWORD), known_hosts=folder / "known_hosts",
+    )  # fmt: skip
+    return Rig(kind, box, endpoint, faults, served, loop)
+
+
+@pytest.fixture(params=["ssh-linux", "ssh-windows", "winrm-windows"])
+def rig(request: pytest.FixtureRequest, tmp_path: Path, loop: LoopThread) -> Iterator[Rig]:
+    made = make_rig(request.param, tmp_path, loop)
+    yield made
+    for guest in made.guests:
+        guest.close()
+    made.served.close()
+    made.box.close()
