@@ -1,0 +1,587 @@
+"""Coreutils that work on the modelled machine's files."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import re
+from datetime import UTC, datetime
+
+from provision.rehearsal.models.linux_program import Failed, FileHost, Options, Usage, options, path_of
+from provision.rehearsal.shell import Call, Unsupported
+
+
+def _stat_error(call: Call, verb: str, name: str, reason: str = "No such file or directory") -> str:
+    return f"{call.argv[0].rpartition('/')[2]}: {verb} '{name}': {reason}"
+
+
+def read_input(host: FileHost, call: Call, name: str) -> bytes:
+    """The bytes of an operand; ``-`` is standard input.
+
+    Raises:
+        Failed: as the program says it.
+    """
+    if name == "-":
+        return call.stdin.read()
+    program = call.argv[0].rpartition("/")[2]
+    try:
+        return host.files.read(path_of(call, name))
+    except IsADirectoryError:
+        raise Failed(f"{program}: {name}: Is a directory") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise Failed(f"{program}: {name}: No such file or directory") from None
+
+
+def _each_input(host: FileHost, call: Call, names: list[str]) -> tuple[list[tuple[str, bytes]], int]:
+    """All inputs that can be read; the others are complained about, and give exit code 1."""
+    found: list[tuple[str, bytes]] = []
+    code = 0
+    for name in names or ["-"]:
+        try:
+            found.append((name, read_input(host, call, name)))
+        except Failed as error:
+            call.err(f"{error}\n")
+            code = 1
+    return found, code
+
+
+def cat(host: FileHost, call: Call) -> int:
+    given = options(call)
+    code = 0
+    for name in given.operands or ["-"]:
+        try:
+            call.out(read_input(host, call, name))
+        except Failed as error:
+            call.err(f"{error}\n")
+            code = 1
+    return code
+
+
+def _count(text: str, call: Call) -> int:
+    if not re.fullmatch(r"[+-]?\d+", text):
+        raise Usage(f"{call.argv[0]}: invalid number: '{text}'")
+    return int(text)
+
+
+def head(host: FileHost, call: Call) -> int:
+    given = options(call, ["-q"], ["-n|--lines", "-c|--bytes"])
+    found, code = _each_input(host, call, given.operands)
+    for _, data in found:
+        if "-c" in given:
+            count = _count(given.get("-c"), call)
+            call.out(data[:count])
+        else:
+            count = _count(given.get("-n", "10"), call)
+            call.out(b"".join(data.splitlines(keepends=True)[:count]))
+    return code
+
+
+def tail(host: FileHost, call: Call) -> int:
+    given = options(call, ["-q"], ["-n|--lines", "-c|--bytes"])
+    found, code = _each_input(host, call, given.operands)
+    for _, data in found:
+        text = given.get("-c" if "-c" in given else "-n", "10")
+        count = _count(text, call)
+        pieces = data if "-c" in given else data.splitlines(keepends=True)
+        kept = (
+            pieces[max(0, count - 1) :]
+            if text.startswith("+")
+            else pieces[len(pieces) - min(abs(count), len(pieces)) :]
+        )
+        call.out(kept if isinstance(kept, bytes) else b"".join(kept))
+    return code
+
+
+def tee(host: FileHost, call: Call) -> int:
+    given = options(call, ["-a|--append"])
+    data = call.stdin.read()
+    call.out(data)
+    for name in given.operands:
+        path = path_of(call, name)
+        if "-a" in given and host.files.exists(path):
+            host.files.append(path, data)
+        else:
+            host.files.write(path, data)
+    return 0
+
+
+def cut(host: FileHost, call: Call) -> int:
+    given = options(call, ["-s"], ["-d|--delimiter", "-f|--fields", "-c|--characters"])
+    found, code = _each_input(host, call, given.operands)
+    which = given.get("-f") or given.get("-c")
+    if not which:
+        raise Usage("cut: you must specify a list of bytes, characters, or fields")
+    for _, data in found:
+        for line in data.decode().splitlines():
+            if "-c" in given:
+                call.out("".join(_selected(list(line), which)) + "\n")
+                continue
+            mark = given.get("-d", "\t")
+            if mark not in line:
+                if "-s" not in given:
+                    call.out(line + "\n")
+                continue
+            call.out(mark.join(_selected(line.split(mark), which)) + "\n")
+    return code
+
+
+def _selected(parts: list[str], which: str) -> list[str]:
+    wanted: set[int] = set()
+    for piece in which.split(","):
+        first, dash, last = piece.partition("-")
+        begin = int(first or 1)
+        end = (int(last) if last else len(parts)) if dash else begin
+        wanted |= set(range(begin, end + 1))
+    return [part for i, part in enumerate(parts, 1) if i in wanted]
+
+
+def tr(host: FileHost, call: Call) -> int:
+    given = options(call, ["-d", "-s"])
+    data = call.stdin.read().decode("utf-8", "surrogateescape")
+    first = _characters(given.operands[0])
+    if "-d" in given:
+        out = "".join(c for c in data if c not in first)
+    elif "-s" in given and len(given.operands) == 1:
+        out = re.sub("([" + re.escape(first) + r"])\1+", r"\1", data)
+    else:
+        second = _characters(given.operands[1])
+        second += second[-1] * max(0, len(first) - len(second))
+        out = data.translate({ord(a): b for a, b in zip(first, second, strict=False)})
+    call.out(out.encode("utf-8", "surrogateescape"))
+    return 0
+
+
+def _characters(text: str) -> str:
+    names = {"[:upper:]": "A-Z", "[:lower:]": "a-z", "[:digit:]": "0-9", "[:space:]": " \t\n\r\v\f"}
+    for name, by in names.items():
+        text = text.replace(name, by)
+    text = text.replace("\\n", "\n").replace("\\t", "\t").replace("\\0", "\0").replace("\\\\", "\\")
+    return re.sub(
+        r"(\w)-(\w)", lambda found: "".join(chr(c) for c in range(ord(found[1]), ord(found[2]) + 1)), text, flags=re.S
+    )
+
+
+def wc(host: FileHost, call: Call) -> int:
+    given = options(call, ["-l|--lines", "-c|--bytes", "-w|--words"])
+    if len(given.given) != 1:
+        raise Unsupported("wc with more or less than one of -l, -c, -w", 0)
+    found, code = _each_input(host, call, given.operands)
+    for name, data in found:
+        count = data.count(b"\n") if "-l" in given else len(data) if "-c" in given else len(data.split())
+        call.out(f"{count}\n" if name == "-" else f"{count} {name}\n")
+    return code
+
+
+def sort(host: FileHost, call: Call) -> int:
+    given = options(call, ["-u|--unique", "-r|--reverse", "-n|--numeric-sort"], usage=2)
+    found, code = _each_input(host, call, given.operands)
+    lines = [line for _, data in found for line in data.decode().splitlines()]
+    if "-u" in given:
+        lines = list(set(lines))
+
+    def number(line: str) -> tuple[float, str]:
+        leading = re.match(r"\s*(-?\d+)", line)
+        return (float(leading[1]) if leading else 0.0, line)
+
+    lines.sort(key=number if "-n" in given else None, reverse="-r" in given)
+    call.out("".join(line + "\n" for line in lines))
+    return code
+
+
+def uniq(host: FileHost, call: Call) -> int:
+    given = options(call)
+    found, code = _each_input(host, call, given.operands)
+    previous = None
+    for line in found[0][1].decode().splitlines() if found else []:
+        if line != previous:
+            call.out(line + "\n")
+        previous = line
+    return code
+
+
+def _checksum(host: FileHost, call: Call, given: Options) -> int:
+    lines, code = _each_input(host, call, given.operands)
+    bad = 0
+    for _, data in lines:
+        for line in data.decode().splitlines():
+            found = re.fullmatch(r"([0-9a-f]{64}) [ *](.+)", line)
+            if not found:
+                raise Failed("sha256sum: no properly formatted checksum lines found")
+            try:
+                right = host.files.digest(path_of(call, found[2])) == found[1]
+            except FileNotFoundError:
+                call.err(f"sha256sum: {found[2]}: No such file or directory\n")
+                right = False
+            bad += not right
+            if "--status" not in given and not ("--quiet" in given and right):
+                call.out(f"{found[2]}: {'OK' if right else 'FAILED'}\n")
+    if bad and "--status" not in given:
+        call.err(f"sha256sum: WARNING: {bad} computed checksum did NOT match\n")
+    return 1 if bad else code
+
+
+def sha256sum(host: FileHost, call: Call) -> int:
+    given = options(call, ["-c|--check", "--quiet", "--status", "--strict", "-b"])
+    if "-c" in given:
+        return _checksum(host, call, given)
+    found, code = _each_input(host, call, given.operands)
+    for name, data in found:
+        call.out(f"{hashlib.sha256(data).hexdigest()}  {name}\n")
+    return code
+
+
+def mkdir(host: FileHost, call: Call) -> int:
+    given = options(call, ["-p|--parents"], ["-m|--mode"])
+    for name in given.operands:
+        path = path_of(call, name)
+        try:
+            if "-p" in given:
+                host.files.make_folders(path)
+            else:
+                host.files.make_folder(path)
+        except FileExistsError:
+            raise Failed(_stat_error(call, "cannot create directory", name, "File exists")) from None
+        except NotADirectoryError:
+            raise Failed(_stat_error(call, "cannot create directory", name, "Not a directory")) from None
+        except FileNotFoundError:
+            raise Failed(_stat_error(call, "cannot create directory", name)) from None
+        if "-m" in given:
+            host.files.chmod(path, int(given.get("-m"), 8))
+    if not given.operands:
+        raise Usage("mkdir: missing operand")
+    return 0
+
+
+def rmdir(host: FileHost, call: Call) -> int:
+    for name in options(call).operands:
+        host.files.remove(path_of(call, name))
+    return 0
+
+
+def rm(host: FileHost, call: Call) -> int:
+    given = options(call, ["-f|--force", "-r|-R|--recursive"])
+    code = 0
+    for name in given.operands:
+        path = path_of(call, name)
+        try:
+            linked = host.files.read_link(path) is not None
+            if not linked and host.files.is_folder(path):
+                if "-r" not in given:
+                    raise Failed(_stat_error(call, "cannot remove", name, "Is a directory"))
+                host.files.remove_tree(path)
+            else:
+                host.files.remove(path)
+        except (FileNotFoundError, NotADirectoryError):
+            if "-f" not in given:
+                call.err(_stat_error(call, "cannot remove", name) + "\n")
+                code = 1
+        except Failed as error:
+            call.err(f"{error}\n")
+            code = 1
+    if not given.operands and "-f" not in given:
+        raise Usage("rm: missing operand")
+    return code
+
+
+def _target(host: FileHost, call: Call, name: str, target: str, as_file: bool) -> str:
+    path = path_of(call, target)
+    if not as_file and host.files.is_folder(path):
+        return posixpath.join(path, posixpath.basename(name.rstrip("/")))
+    if target.endswith("/"):
+        raise Failed(_stat_error(call, "cannot create regular file", target, "Not a directory"))
+    return path
+
+
+def mv(host: FileHost, call: Call) -> int:
+    given = options(call, ["-f|--force", "-T|--no-target-directory", "-n"])
+    *names, target = given.operands
+    if not names:
+        raise Usage("mv: missing file operand")
+    for name in names:
+        place = _target(host, call, name, target, "-T" in given)
+        try:
+            host.files.rename(path_of(call, name), place)
+        except FileNotFoundError:
+            missing = name if not _there(host, path_of(call, name)) else f"{name}' to '{target}"
+            verb = "cannot stat" if missing == name else "cannot move"
+            raise Failed(_stat_error(call, verb, missing)) from None
+    return 0
+
+
+def _there(host: FileHost, path: str) -> bool:
+    try:
+        host.files.read_link(path)
+    except OSError:
+        return False
+    return True
+
+
+def copy_file(host: FileHost, source: str, target: str, mode: int | None = None) -> None:
+    """One file, its mode kept unless another is given."""
+    found = host.files.stat(source)
+    host.files.write(target, host.files.read(source), found.mode if mode is None else mode)
+    if mode is not None:
+        host.files.chmod(target, mode)
+
+
+def cp(host: FileHost, call: Call) -> int:
+    flags = ["-f|--force", "-r|-R|--recursive", "-a|--archive", "-p|--preserve", "-T|--no-target-directory", "-L"]
+    given = options(call, flags)
+    *names, target = given.operands
+    if not names:
+        raise Usage("cp: missing file operand")
+    for name in names:
+        source = path_of(call, name)
+        if not host.files.exists(source):
+            raise Failed(_stat_error(call, "cannot stat", name))
+        place = _target(host, call, name, target, "-T" in given)
+        if host.files.is_folder(source):
+            if "-r" not in given and "-a" not in given:
+                raise Failed(f"cp: -r not specified; omitting directory '{name}'")
+            host.files.make_folders(place)
+            for below in host.files.walk(source):
+                there = place + below[len(posixpath.normpath(source)) :]
+                if host.files.is_folder(below):
+                    host.files.make_folders(there)
+                else:
+                    copy_file(host, below, there)
+        else:
+            copy_file(host, source, place)
+            if "-a" in given or "-p" in given:
+                host.files.touch_time(place, host.files.stat(source).mtime)
+    return 0
+
+
+def install(host: FileHost, call: Call) -> int:
+    flags = ["-d|--directory", "-D", "-T|--no-target-directory", "-p|--preserve-timestamps"]
+    given = options(call, flags, ["-m|--mode", "-o|--owner", "-g|--group", "-t|--target-directory"])
+    mode = int(given.get("-m", "755"), 8)
+    for owner in ("-o", "-g"):
+        if given.get(owner, "root") != "root":
+            raise Unsupported(f"install {owner} {given.get(owner)}", 0)
+    if "-d" in given:
+        for name in given.operands:
+            host.files.make_folders(path_of(call, name))
+            host.files.chmod(path_of(call, name), mode)
+        return 0
+    names = list(given.operands)
+    target = given.get("-t") or (names.pop() if len(names) > 1 else "")
+    if not names or not target:
+        raise Usage("install: missing file operand")
+    for name in names:
+        source = path_of(call, name)
+        place = _target(host, call, name, target, "-T" in given)
+        if "-D" in given:
+            host.files.make_folders(posixpath.dirname(place))
+        data = read_input(host, call, name) if name == "/dev/stdin" else None
+        if data is None and not host.files.exists(source):
+            raise Failed(_stat_error(call, "cannot stat", name))
+        try:
+            if data is not None:
+                host.files.write(place, data, mode)
+            else:
+                copy_file(host, source, place, mode)
+        except FileNotFoundError:
+            raise Failed(_stat_error(call, "cannot create regular file", target)) from None
+        host.files.chmod(place, mode)
+        if "-p" in given:
+            host.files.touch_time(place, host.files.stat(source).mtime)
+    return 0
+
+
+def chmod(host: FileHost, call: Call) -> int:
+    mode, *names = call.argv[1:] or [""]
+    if not names or (mode.startswith("-") and mode not in ("-x", "-w")):
+        raise Usage("chmod: missing operand") if not names else Usage(f"chmod: invalid option -- '{mode[1:]}'")
+    for name in names:
+        path = path_of(call, name)
+        if not host.files.exists(path):
+            raise Failed(_stat_error(call, "cannot access", name))
+        old = host.files.stat(path).mode & 0o7777
+        host.files.chmod(path, _new_mode(mode, old))
+    return 0
+
+
+def _new_mode(text: str, old: int) -> int:
+    if re.fullmatch(r"[0-7]{3,4}", text):
+        return int(text, 8)
+    found = re.fullmatch(r"([ugoa]*)([-+=])([rwx]+)", text)
+    if not found:
+        raise Usage(f"chmod: invalid mode: '{text}'")
+    who = found[1].replace("a", "ugo") or "ugo"
+    bits = 0
+    for w in who:
+        for b in found[3]:
+            bits |= {"r": 4, "w": 2, "x": 1}[b] << {"u": 6, "g": 3, "o": 0}[w]
+    if found[2] == "=":
+        raise Unsupported("chmod with =", 0)
+    return old | bits if found[2] == "+" else old & ~bits
+
+
+def chown(host: FileHost, call: Call) -> int:
+    """Owners are not modelled: the files must be there and the owner must be one that this machine has."""
+    given = options(call, ["-R|--recursive", "-h"])
+    owner, *names = given.operands
+    user = owner.split(":")[0]
+    accounts = host.files.read("/etc/passwd").decode() if host.files.exists("/etc/passwd") else "root:"
+    if user and not re.search(rf"^{re.escape(user)}:", accounts, re.M):
+        raise Failed(f"chown: invalid user: '{owner}'")
+    for name in names:
+        if not host.files.exists(path_of(call, name)):
+            raise Failed(_stat_error(call, "cannot access", name))
+    return 0
+
+
+def ln(host: FileHost, call: Call) -> int:
+    given = options(call, ["-s|--symbolic", "-f|--force", "-n|--no-dereference", "-T|--no-target-directory"])
+    if "-s" not in given:
+        raise Unsupported("ln without -s", 0)
+    source, target = given.operands
+    path = path_of(call, target)
+    if host.files.is_folder(path) and "-T" not in given and not ("-n" in given and host.files.read_link(path)):
+        path = posixpath.join(path, posixpath.basename(source))
+    if "-f" in given and _there(host, path):
+        host.files.remove(path)
+    try:
+        host.files.link(path, source)
+    except FileExistsError:
+        raise Failed(_stat_error(call, "failed to create symbolic link", target, "File exists")) from None
+    return 0
+
+
+def readlink(host: FileHost, call: Call) -> int:
+    given = options(call, ["-f|--canonicalize", "-e"])
+    for name in given.operands:
+        path = path_of(call, name)
+        if "-f" in given or "-e" in given:
+            call.out(host.files.resolve(path) + "\n")
+            continue
+        target = host.files.read_link(path) if _there(host, path) else None
+        if target is None:
+            return 1
+        call.out(target + "\n")
+    return 0
+
+
+def touch(host: FileHost, call: Call) -> int:
+    given = options(call, ["-c"], ["-d|--date", "-m"])
+    for name in given.operands:
+        path = path_of(call, name)
+        if not host.files.exists(path):
+            if "-c" in given:
+                continue
+            host.files.write(path, b"")
+        text = given.get("-d")
+        when = float(text[1:]) if text.startswith("@") else host.clock()
+        if text and not text.startswith("@"):
+            raise Unsupported(f"touch -d {text}", 0)
+        host.files.touch_time(path, when)
+    return 0
+
+
+def stat(host: FileHost, call: Call) -> int:
+    given = options(call, ["-L"], ["-c|--format"])
+    if "-c" not in given:
+        raise Unsupported("stat without -c", 0)
+    code = 0
+    for name in given.operands:
+        try:
+            found = host.files.stat(path_of(call, name))
+        except (FileNotFoundError, NotADirectoryError):
+            call.err(f"stat: cannot statx '{name}': No such file or directory\n")
+            code = 1
+            continue
+        values = {"s": str(found.size), "Y": str(int(found.mtime)), "n": name, "a": f"{found.mode & 0o7777:o}"}
+        values |= {"%": "%", "F": "directory" if found.folder else "regular file", "U": "root", "G": "root"}
+
+        def one(directive: re.Match[str], values: dict[str, str] = values) -> str:
+            if directive[1] not in values:
+                raise Unsupported(f"stat -c %{directive[1]}", 0)
+            return values[directive[1]]
+
+        call.out(re.sub(r"%(.)", one, given.get("-c")) + "\n")
+    return code
+
+
+def ls(host: FileHost, call: Call) -> int:
+    given = options(call, ["-1", "-A", "-a"], usage=2)
+    for name in given.operands or ["."]:
+        path = path_of(call, name)
+        if not host.files.exists(path):
+            raise Failed(f"ls: cannot access '{name}': No such file or directory", 2)
+        names = host.files.list(path) if host.files.is_folder(path) else [name]
+        for found in sorted(names):
+            if "-A" in given or not posixpath.basename(found).startswith("."):
+                call.out(found + "\n")
+    return 0
+
+
+def basename(host: FileHost, call: Call) -> int:
+    name, *suffix = call.argv[1:]
+    base = posixpath.basename(name.rstrip("/")) or "/"
+    call.out((base.removesuffix(suffix[0]) if suffix and base != suffix[0] else base) + "\n")
+    return 0
+
+
+def dirname(host: FileHost, call: Call) -> int:
+    for name in call.argv[1:]:
+        call.out((posixpath.dirname(name.rstrip("/")) or ("/" if name.startswith("/") else ".")) + "\n")
+    return 0
+
+
+def mktemp(host: FileHost, call: Call) -> int:
+    given = options(call, ["-d|--directory"], ["-p|--tmpdir"])
+    template = given.operands[0] if given.operands else "tmp.XXXXXXXXXX"
+    if not template.endswith("XXX"):
+        raise Failed(f"mktemp: too few X's in template '{template}'")
+    folder = given.get("-p") or ("" if given.operands else "/tmp")
+    stem = template.rstrip("X")
+    for number in range(1, 10000):
+        path = path_of(call, posixpath.join(folder, f"{stem}{number:0{len(template) - len(stem)}d}"))
+        if not host.files.exists(path):
+            if "-d" in given:
+                host.files.make_folder(path)
+                host.files.chmod(path, 0o700)
+            else:
+                host.files.write(path, b"", 0o600)
+            call.out(path + "\n")
+            return 0
+    raise Failed("mktemp: failed to create file")
+
+
+def date(host: FileHost, call: Call) -> int:
+    given = options(call, ["-u|--utc"], ["-d|--date"])
+    moment = host.clock()
+    text = given.get("-d")
+    if text.startswith("@"):
+        moment = float(text[1:])
+    elif text:
+        raise Unsupported(f"date -d {text}", 0)
+    form = given.operands[0] if given.operands else "+%a %b %e %H:%M:%S UTC %Y"
+    if not form.startswith("+"):
+        raise Unsupported(f"date {form}", 0)
+    form = form[1:].replace("%N", f"{int(moment % 1 * 1e9):09d}").replace("%s", str(int(moment)))
+    call.out(datetime.fromtimestamp(moment, UTC).strftime(form) + "\n")
+    return 0
+
+
+def seq(host: FileHost, call: Call) -> int:
+    numbers = [int(n) for n in call.argv[1:]]
+    first, step, last = {1: (1, 1, *numbers), 2: (numbers[0], 1, numbers[-1]), 3: tuple(numbers)}[len(numbers)]
+    for n in range(first, last + (1 if step > 0 else -1), step):
+        call.out(f"{n}\n")
+    return 0
+
+
+def sync(host: FileHost, call: Call) -> int:
+    options(call, ["-f"])
+    return 0
+
+
+PROGRAMS = {
+    name: function
+    for name, function in globals().items()
+    if callable(function) and getattr(function, "__module__", "") == __name__ and not name.startswith("_")
+}
+for _helper in ("read_input", "copy_file"):
+    del PROGRAMS[_helper]

@@ -1,0 +1,610 @@
+"""Runs parsed scripts on a box, as bash would; what it does not know is an error."""
+
+from __future__ import annotations
+
+import copy
+import posixpath
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from provision.rehearsal.shell import builtins, conditions, patterns
+from provision.rehearsal.shell import syntax as s
+from provision.rehearsal.shell.box import Call, ShellBox
+from provision.rehearsal.shell.control import BreakLoop, ExitShell, Killed, RedirectFailed, ReturnFunction
+from provision.rehearsal.shell.expand import Expander, ExpansionFailed, Pieces
+from provision.rehearsal.shell.parse import parse
+from provision.rehearsal.shell.streams import Collected, Descriptors, Discarded, Sink, Source, ToFile
+from provision.rehearsal.shell.variables import ReadOnly, Variables
+
+KILLED = 137
+NOT_FOUND = 127
+NOT_RUNNABLE = 126
+
+
+class Job:
+    """A background command: a thread on a copy of the shell."""
+
+    def __init__(self, work: Callable[[], int]) -> None:
+        self.code = KILLED
+        self.stop = threading.Event()
+
+        def run() -> None:
+            self.code = work()
+
+        self.thread = threading.Thread(target=run, daemon=True)
+
+
+class Shell:
+    """One shell process: variables, functions, descriptors, options."""
+
+    def __init__(self, box: ShellBox, name: str, positional: Sequence[str], descriptors: Descriptors) -> None:
+        self.box = box
+        self.name = name
+        self.positional = list(positional)
+        self.descriptors = descriptors
+        self.variables = Variables()
+        self.functions: dict[str, s.Node] = {}
+        self.options = dict.fromkeys(
+            ("errexit", "nounset", "pipefail", "noglob", "nullglob", "inherit_errexit", "noexec"), False
+        )
+        self.traps: dict[str, str] = {}
+        self.cwd = "/"
+        self.status = 0
+        self.last_output_status = 0
+        self.last_background = ""
+        self.jobs: dict[str, Job] = {}
+        self.tested = 0  # > 0 where a failure is somebody's question, not an error
+        self.depth = 0  # of functions and sourced files, where return is allowed
+        self.loops = 0
+        self.line = 1
+        self.pid = 4242
+        self.started = box.now()
+        self.expand = Expander(self)
+        self.temporary: list[str] = []
+
+    # -- what expansion and builtins ask ---------------------------------------------------------------------
+
+    def path(self, text: str) -> str:
+        """A path as the file system wants it: absolute, without ``.`` and ``..``."""
+        return posixpath.normpath(posixpath.join(self.cwd, text)) if text else text
+
+    def special(self, name: str, line: int) -> str | None:
+        """The value of a parameter that the shell keeps itself; None for all others."""
+        if name.isdigit():
+            number = int(name)
+            if number == 0:
+                return self.name
+            return self.positional[number - 1] if number <= len(self.positional) else None
+        simple = {"?": lambda: str(self.status), "#": lambda: str(len(self.positional)), "$": lambda: str(self.pid)}
+        if name in simple:
+            return simple[name]()
+        if name == "!":
+            return self.last_background or None
+        if name == "-":
+            return (
+                "".join(c for c, o in (("e", "errexit"), ("f", "noglob"), ("u", "nounset")) if self.options[o]) + "hB"
+            )
+        if name == "LINENO":
+            return str(line or self.line)
+        now = self.box.now()
+        if name == "SECONDS":
+            return str(int(now - self.started))
+        if name == "EPOCHSECONDS":
+            return str(int(now))
+        if name == "EPOCHREALTIME":
+            return f"{now:.6f}"
+        return {"EUID": "0", "UID": "0", "HOSTNAME": self.box.hostname, "BASH_VERSION": "5.2.15(1)-release"}.get(name)
+
+    def is_set(self, name: str) -> bool:
+        """``[[ -v name ]]`` and ``[[ -v name[key] ]]``."""
+        found = re.fullmatch(r"(\w+)(?:\[(.+)\])?", name)
+        if not found:
+            return False
+        if self.special(found[1], 0) is not None:
+            return True
+        variable = self.variables.find(found[1])
+        if variable is None:
+            return False
+        key = "0" if found[2] is None else self.expand.key(variable, found[2], self.line)
+        return bool(variable.values) if found[2] in ("@", "*") else key in variable.values
+
+    def assign(self, name: str, index: str | None, value: str, *, append: bool = False) -> None:
+        """Set a variable or an element of an array."""
+        variable = self.variables.writable(name)
+        key = "0"
+        if index is not None:
+            if variable.kind == "text":
+                variable.kind = "indexed"
+            key = self.expand.key(variable, index, self.line)
+        variable.values[key] = (variable.values.get(key, "") if append else "") + value
+
+    def set_array(self, name: str, values: Sequence[str]) -> None:
+        """Set an indexed array."""
+        variable = self.variables.writable(name)
+        variable.kind = "indexed"
+        variable.values = {str(i): value for i, value in enumerate(values)}
+
+    def glob(self, pieces: Pieces) -> list[str]:
+        """The existing paths that match, sorted; a leading dot must be matched by a dot."""
+        parts: list[Pieces] = [[]]
+        for text, quoted in pieces:
+            for i, part in enumerate(text.split("/")):
+                if i:
+                    parts.append([])
+                parts[-1].append((part, quoted))
+        found = ["/"] if not "".join(t for t, _ in parts[0]) and len(parts) > 1 else [""]
+        if found == ["/"]:
+            parts = parts[1:]
+        for part in parts:
+            found = [path for base in found for path in self._glob_one(base, part)]
+        return sorted(found)
+
+    def _glob_one(self, base: str, part: Pieces) -> Iterator[str]:
+        literal = "".join(text for text, _ in part)
+        lead = base if not base or base.endswith("/") else base + "/"
+        if not patterns.has_magic(part):
+            try:
+                self.box.files.stat(self.path(lead + literal) if lead + literal else self.cwd)
+            except (FileNotFoundError, NotADirectoryError):
+                return
+            yield lead + literal
+            return
+        try:
+            names = self.box.files.list(self.path(base) if base else self.cwd)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for name in names:
+            if patterns.matches(part, name) and (not name.startswith(".") or literal.startswith(".")):
+                yield lead + name
+
+    def command_output(self, source: str, line: int) -> str:
+        """``$( ... )``: the output without its last line ends."""
+        tree = parse(source, line)
+        only = tree.statements[0][0] if len(tree.statements) == 1 else None
+        if isinstance(only, s.Simple) and not only.words and not only.assignments and len(only.redirects) == 1:
+            if only.redirects[0].operator == "<":
+                with self._redirected(only.redirects):
+                    data = self._source().read()
+                self.last_output_status = 0
+                return data.replace(b"\0", b"").decode("utf-8", "surrogateescape").rstrip("\n")
+        kept = Collected()
+        child = self.fork({**self.descriptors, 1: kept})
+        if not self.options["inherit_errexit"]:
+            child.options["errexit"] = False
+        self.last_output_status = child.whole(tree)
+        return kept.data.replace(b"\0", b"").decode("utf-8", "surrogateescape").rstrip("\n")
+
+    def process_input(self, source: str, line: int) -> str:
+        """``<( ... )``: a name under which the output can be read."""
+        kept = Collected()
+        child = self.fork({**self.descriptors, 1: kept})
+        child.whole(parse(source, line))
+        name = f"/dev/fd/{63 - len(self.temporary)}"
+        self.box.files.write(name, kept.data)
+        self.temporary.append(name)
+        return name
+
+    def fork(self, descriptors: Descriptors) -> Shell:
+        """A subshell: it sees everything and changes nothing of ours."""
+        child = copy.copy(self)
+        child.variables = self.variables.copy()
+        child.functions = dict(self.functions)
+        child.options = dict(self.options)
+        child.positional = list(self.positional)
+        child.descriptors = dict(descriptors)
+        child.traps, child.jobs, child.temporary = {}, {}, []
+        child.expand = Expander(child)
+        return child
+
+    # -- running ---------------------------------------------------------------------------------------------
+
+    def whole(self, tree: s.Sequence) -> int:
+        """Run to the end of this shell, its EXIT trap included."""
+        try:
+            code = self._to_exit(lambda: self.run(tree))
+            if "EXIT" in self.traps:
+                action = self.traps.pop("EXIT")
+                self.status = code
+                ended = self._to_exit(lambda: (self.run(parse(action, self.line)), None)[1])
+                code = code if ended is None else ended
+        finally:
+            for name in self.temporary:
+                self.box.files.remove(name)
+        return code
+
+    def _to_exit(self, work: Callable[[], int | None]) -> int:
+        try:
+            return work()  # type: ignore[return-value]
+        except ExitShell as ended:
+            return ended.code
+        except BreakLoop:
+            return 0
+        except ExpansionFailed as error:
+            self.complain(str(error))
+            return 1 if not str(error).endswith("unbound variable") or self.name != "-c" else 127
+        except ReadOnly as error:
+            self.complain(f"{error}: readonly variable")
+            return 1
+
+    def complain(self, text: str) -> None:
+        """A message of the shell itself."""
+        self.sink(2).write(f"{self.name}: line {self.line}: {text}\n".encode())
+
+    def sink(self, fd: int) -> Sink:
+        found = self.descriptors.get(fd)
+        if found is None or isinstance(found, Source):
+            raise RedirectFailed(f"{fd}: Bad file descriptor")
+        return found
+
+    def _source(self) -> Source:
+        found = self.descriptors.get(0)
+        return found if isinstance(found, Source) else Source(b"")
+
+    def run(self, node: s.Node) -> int:
+        """Run one node; the result is also ``$?``."""
+        if self.box.killed.is_set():
+            raise Killed
+        method: Callable[[s.Node], int] = getattr(self, f"_{type(node).__name__.lower()}")
+        redirects: tuple[s.Redirect, ...] = getattr(node, "redirects", ())
+        if redirects and not isinstance(node, s.Simple):
+            try:
+                with self._redirected(redirects):
+                    self.status = method(node)
+            except RedirectFailed as error:
+                self.complain(str(error))
+                self.status = 1
+                self._failed(1)
+        else:
+            self.status = method(node)
+        return self.status
+
+    def _failed(self, code: int) -> int:
+        """errexit: a failure that nobody asked about ends the shell."""
+        if code and self.options["errexit"] and not self.tested:
+            self.status = code
+            raise ExitShell(code)
+        return code
+
+    @contextmanager
+    def testing(self) -> Iterator[None]:
+        """Failures inside are answers."""
+        self.tested += 1
+        try:
+            yield
+        finally:
+            self.tested -= 1
+
+    def _sequence(self, node: s.Sequence) -> int:
+        code = 0
+        for statement, background in node.statements:
+            code = self._background(statement) if background else self.run(statement)
+        return code
+
+    def _background(self, node: s.Node) -> int:
+        child = self.fork({**self.descriptors, 0: Source(b"")})
+
+        def work() -> int:
+            try:
+                return child.whole(s.Sequence(((node, False),)))
+            except Killed:
+                return KILLED
+
+        job = Job(work)
+        self.pid += 1
+        self.last_background = str(self.pid)
+        self.jobs[self.last_background] = job
+        job.thread.start()
+        return 0
+
+    def _andor(self, node: s.AndOr) -> int:
+        with self.testing():
+            code = self.run(node.first)
+        for position, (operator, part) in enumerate(node.rest):
+            if (operator == "&&") != (code == 0):
+                continue
+            if position == len(node.rest) - 1:
+                return self.run(part)
+            with self.testing():
+                code = self.run(part)
+        return code
+
+    def _pipeline(self, node: s.Pipeline) -> int:
+        if node.negated:
+            with self.testing():
+                code = self._pipe(node)
+            return int(code == 0)
+        return self._failed(self._pipe(node))
+
+    def _pipe(self, node: s.Pipeline) -> int:
+        if len(node.parts) == 1:
+            return self.run(node.parts[0])
+        codes: list[int] = []
+        source = self.descriptors.get(0, Source(b""))
+        for position, part in enumerate(node.parts):
+            last = position == len(node.parts) - 1
+            kept = Collected()
+            child = self.fork({**self.descriptors, 0: source, **({} if last else {1: kept})})
+            codes.append(child.whole(s.Sequence(((part, False),))))
+            source = Source(kept.data)
+        self.set_array("PIPESTATUS", [str(code) for code in codes])
+        if self.options["pipefail"]:
+            return next((code for code in reversed(codes) if code), 0)
+        return codes[-1]
+
+    def _group(self, node: s.Group) -> int:
+        return self.run(node.body)
+
+    def _subshell(self, node: s.Subshell) -> int:
+        return self._failed(self.fork(self.descriptors).whole(node.body))
+
+    def _if(self, node: s.If) -> int:
+        for condition, body in node.branches:
+            with self.testing():
+                code = self.run(condition)
+            if code == 0:
+                return self.run(body)
+        return self.run(node.otherwise) if node.otherwise else 0
+
+    def _loop(self, node: s.Loop) -> int:
+        def goes_on() -> bool:
+            with self.testing():
+                return (self.run(node.condition) == 0) != node.until
+
+        return self._repeat(goes_on, node.body)
+
+    def _repeat(self, goes_on: Callable[[], bool], body: s.Sequence, after: Callable[[], None] = lambda: None) -> int:
+        code = 0
+        self.loops += 1
+        try:
+            while goes_on():
+                try:
+                    code = self.run(body)
+                except BreakLoop as left:
+                    code = 0
+                    if left.levels > 1 and self.loops > 1:
+                        raise BreakLoop(left.levels - 1, left.goes_on) from None
+                    if not left.goes_on:
+                        break
+                after()
+        finally:
+            self.loops -= 1
+        return code
+
+    def _for(self, node: s.For) -> int:
+        if node.values is None:
+            values = list(self.positional)
+        else:
+            values = [field for word in node.values for field in self.expand.fields(word)]
+        waiting = iter(values)
+
+        def goes_on() -> bool:
+            for value in waiting:
+                self.assign(node.name, None, value)
+                return True
+            return False
+
+        return self._repeat(goes_on, node.body)
+
+    def _countingfor(self, node: s.CountingFor) -> int:
+        self.expand.number(node.start, node.line)
+
+        def goes_on() -> bool:
+            return not node.condition.strip() or self.expand.number(node.condition, node.line) != 0
+
+        return self._repeat(goes_on, node.body, lambda: (self.expand.number(node.step, node.line), None)[1])
+
+    def _case(self, node: s.Case) -> int:
+        subject = self.expand.text(node.subject)
+        for choices, body in node.items:
+            if any(patterns.matches(self.expand.pattern(choice), subject) for choice in choices):
+                return self.run(body)
+        return 0
+
+    def _function(self, node: s.Function) -> int:
+        self.functions[node.name] = node.body
+        return 0
+
+    def _condition(self, node: s.Condition) -> int:
+        self.line = node.line
+        return self._failed(int(not conditions.DoubleBrackets(self, node).value()))
+
+    def _arithmetic(self, node: s.Arithmetic) -> int:
+        self.line = node.line
+        try:
+            return self._failed(int(self.expand.number(node.text, node.line) == 0))
+        except ExpansionFailed as error:
+            if str(error).endswith("unbound variable"):
+                raise
+            self.complain(f"((: {error}")
+            return self._failed(1)
+
+    # -- simple commands -------------------------------------------------------------------------------------
+
+    def _simple(self, node: s.Simple) -> int:
+        self.line = node.line
+        self.last_output_status = 0
+        arguments: list[str | s.Assignment] = []
+        for word in node.words:
+            if isinstance(word, s.Assignment):
+                arguments.append(word)
+            else:
+                arguments += self.expand.fields(word)
+        try:
+            with self._redirected(node.redirects, keep=arguments[:1] == ["exec"] and len(arguments) == 1):
+                code = self._command(node, arguments)
+        except RedirectFailed as error:
+            self.complain(str(error))
+            code = 1
+        return self._failed(code)
+
+    def _command(self, node: s.Simple, arguments: list[str | s.Assignment]) -> int:
+        if not arguments:
+            for assignment in node.assignments:
+                self.set_variable(assignment)
+            return self.last_output_status
+        name = arguments[0]
+        if not isinstance(name, str):
+            raise s.Unsupported(f"{name.name}= in front of nothing", node.line)
+        if not node.assignments:
+            return self._call(name, arguments, node.line)
+        # Assignments before a command hold for the command only.
+        self.variables.scopes.append({})
+        try:
+            for assignment in node.assignments:
+                value = self._value(assignment)
+                self.variables.declare(assignment.name, local=True).values["0"] = value
+                self.variables.scopes[-1][assignment.name].exported = True
+            return self._call(name, arguments, node.line)
+        finally:
+            self.variables.scopes.pop()
+
+    def _value(self, assignment: s.Assignment) -> str:
+        if isinstance(assignment.value, tuple) or assignment.append or assignment.index:
+            raise s.Unsupported("an array or += before a command", assignment.line)
+        return self.expand.text(assignment.value)
+
+    def _call(self, name: str, arguments: list[str | s.Assignment], line: int) -> int:
+        if name in self.functions:
+            return self._call_function(name, [a for a in arguments[1:] if isinstance(a, str)])
+        if name in builtins.DECLARATIONS:
+            return builtins.declare(self, name, arguments[1:], line)
+        words = [a if isinstance(a, str) else _as_text(self, a) for a in arguments]
+        builtin = builtins.BUILTINS.get(name)
+        if builtin is not None:
+            return builtin(self, words, line)
+        if name in builtins.UNKNOWN:
+            raise s.Unsupported(f"the builtin {name}", line)
+        return self.program(words)
+
+    def _call_function(self, name: str, arguments: list[str]) -> int:
+        saved = self.positional
+        self.positional = arguments
+        self.variables.scopes.append({})
+        self.depth += 1
+        loops, self.loops = self.loops, 0
+        try:
+            return self.run(self.functions[name])
+        except ReturnFunction as ended:
+            return ended.code
+        finally:
+            self.depth -= 1
+            self.loops = loops
+            self.variables.scopes.pop()
+            self.positional = saved
+
+    def program(self, words: Sequence[str]) -> int:
+        """Run a program of the machine; 127 when there is none, 126 when it cannot run."""
+        for descriptor in self.descriptors.values():
+            if isinstance(descriptor, ToFile):
+                descriptor.close()  # what stands in the file must be there for who reads it
+        call = Call(tuple(words), self.variables.exported(), self._source(), self.sink(1), self.sink(2), self.cwd)
+        try:
+            code = self.box.program(call)
+        except FileNotFoundError:
+            reason = "No such file or directory" if "/" in words[0] else "command not found"
+            self.complain(f"{words[0]}: {reason}")
+            return NOT_FOUND
+        except PermissionError as error:
+            self.complain(f"{words[0]}: {error.strerror or error.args[0]}")
+            return NOT_RUNNABLE
+        if self.box.killed.is_set():
+            raise Killed
+        return code
+
+    def set_variable(self, assignment: s.Assignment) -> None:
+        """Carry out one assignment."""
+        value = assignment.value
+        if isinstance(value, s.Word):
+            index = None if assignment.index is None else assignment.index.raw
+            self.assign(assignment.name, index, self.expand.text(value), append=assignment.append)
+            return
+        variable = self.variables.writable(assignment.name)
+        if variable.kind == "text":
+            variable.kind = "indexed"
+        values = dict(variable.values) if assignment.append else {}
+        following = max((int(k) for k in values), default=-1) + 1 if variable.kind == "indexed" else 0
+        for word in value:
+            keyed = re.match(r"\[([^]]+)\]=", word.raw)
+            if keyed:
+                key = self.expand.key(variable, keyed[1], word.line)
+                values[key] = self.expand.text(s.Word(word.raw[keyed.end() :], word.line))
+                following = int(key) + 1 if variable.kind == "indexed" else 0
+                continue
+            if variable.kind == "keyed":
+                raise s.Unsupported(f"{word.raw} without [key]= in a keyed array", word.line)
+            for field in self.expand.fields(word):
+                values[str(following)] = field
+                following += 1
+        variable.values = values
+
+    # -- redirections ----------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _redirected(self, redirects: tuple[s.Redirect, ...], *, keep: bool = False) -> Iterator[None]:
+        if not redirects:
+            yield
+            return
+        saved = dict(self.descriptors)
+        opened: list[Source | Sink] = []
+        try:
+            for redirect in redirects:
+                self._redirect(redirect, opened)
+            yield
+        finally:
+            if not keep:
+                for stream in opened:
+                    if isinstance(stream, ToFile):
+                        stream.close()
+                self.descriptors = saved
+
+    def _redirect(self, redirect: s.Redirect, opened: list[Source | Sink]) -> None:
+        operator, fd = redirect.operator, redirect.fd
+        if operator == "<<":
+            body = redirect.target.raw if redirect.literal else self.expand.document(redirect.target)
+            self.descriptors[fd] = Source(body.encode("utf-8", "surrogateescape"))
+            return
+        target = self.expand.text(redirect.target)
+        if operator == "<<<":
+            self.descriptors[fd] = Source((target + "\n").encode("utf-8", "surrogateescape"))
+        elif operator in (">&", "<&"):
+            if target == "-":
+                self.descriptors.pop(fd, None)
+            elif not target.isdigit():
+                raise s.Unsupported(f"{operator}{target}", redirect.target.line)
+            elif int(target) not in self.descriptors:
+                raise RedirectFailed(f"{target}: Bad file descriptor")
+            else:
+                self.descriptors[fd] = self.descriptors[int(target)]
+        else:
+            stream = self._open(operator, target)
+            opened.append(stream)
+            self.descriptors[fd] = stream
+            if operator.startswith("&"):
+                self.descriptors[1] = self.descriptors[2] = stream
+
+    def _open(self, operator: str, target: str) -> Source | Sink:
+        if target == "/dev/null":
+            return Source(b"") if operator == "<" else Discarded()
+        if target in ("/dev/stdout", "/dev/stderr"):
+            return self.sink(1 if target.endswith("out") else 2)
+        path = self.path(target)
+        try:
+            if operator == "<":
+                return Source(self.box.files.read(path))
+            if operator in (">", ">|", ">>", "&>", "&>>"):
+                return ToFile(self.box.files, path, append=operator.endswith(">>"))
+        except FileNotFoundError:
+            raise RedirectFailed(f"{target}: No such file or directory") from None
+        except IsADirectoryError:
+            raise RedirectFailed(f"{target}: Is a directory") from None
+        except OSError as error:
+            raise RedirectFailed(f"{target}: {error.strerror or error}") from None
+        raise s.Unsupported(f"the redirection {operator}", self.line)
+
+
+def _as_text(shell: Shell, assignment: s.Assignment) -> str:
+    if isinstance(assignment.value, tuple):
+        raise s.Unsupported("an array as an argument", assignment.line)
+    return f"{assignment.name}={shell.expand.text(assignment.value)}"
