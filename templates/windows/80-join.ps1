@@ -11,6 +11,7 @@ $left = @('C:\etc\kubernetes\bootstrap-kubelet.conf', 'C:\etc\kubernetes\pki\ca.
 if (Test-Path -LiteralPath 'C:\etc\kubernetes\kubelet.conf') {
     Write-Output 'joined before'
 } else {
+    if ($JoinConfig -eq '') { throw 'not joined, and no configuration to join with' }
     # kubeadm refuses to start over files of a join that did not end.
     if ((Get-ServiceState 'kubelet') -ne 'Stopped') { Stop-Service -Name kubelet -Force }
     foreach ($path in $left) { Remove-Item -LiteralPath $path -Force -ErrorAction SilentlyContinue }

@@ -6,6 +6,7 @@ $Prefix = {{ prefix | ps }}
 $Own = {{ own_address | ps }}
 $Gateway = {{ gateway | ps }}
 $Metric = {{ metric | ps }}
+$AddressSeconds = {{ address_limit | ps }}
 $LimitSeconds = {{ limit | ps }}
 
 {% include 'windows/_start.ps1' %}
@@ -33,7 +34,7 @@ while ($true) {
 }
 $carrier = Get-KubeCarrier
 if ($Own) { Set-KubeAddress $carrier.ifIndex $Address $Prefix }
-Wait-KubeAddress $carrier.ifIndex $Address 60
-Set-KubeProfile $carrier.ifIndex 60
-if ($Gateway -ne '') { Set-EgressRoute $carrier.ifIndex $Gateway $Metric }
+Wait-KubeAddress $carrier.ifIndex $Address $AddressSeconds
+Set-KubeProfile $carrier.ifIndex $AddressSeconds
+if ($Gateway -ne '') { Set-EgressRoute $carrier.ifIndex $Gateway $Metric $Own }
 {% include 'facts/windows/_emit.ps1' %}
