@@ -94,7 +94,9 @@ def read_value(text: str, wanted: Shape, path: Path, origin: Origin, *, base: Fi
     """One value from the environment or ``--set``: a text as it is, or YAML where a table or list is wanted."""
     document = Document(origins={path: origin})
     if wanted.kind == "leaf":
-        document.values = {"value": _leaf(text, wanted, base)}
+        # null brings a key's default back, as it does in the file; so does nothing where null has a meaning.
+        null = text in ("~", "null") or (text == "" and wanted.optional)
+        document.values = {"value": None if null else _leaf(text, wanted, base)}
         return document
     node = compose(text, origin.source, document)
     document.problems = [Problem(origin, path, problem.what, problem.remedy) for problem in document.problems]
@@ -123,13 +125,8 @@ def unknown_key(key: str, where: Path, wanted: Shape, hints: dict[str, str]) -> 
     return f"known here: {', '.join(wanted.names())}"
 
 
-def _leaf(text: str | None, wanted: Shape, base: FilePath) -> str | None:
-    if text is None or text == "" or text in ("~", "null"):
-        # An empty value is null where null means something, and stays an empty text elsewhere.
-        return None if wanted.optional or text is None else text
-    if wanted.file:
-        return str(base / FilePath(text).expanduser())
-    return text
+def _leaf(text: str, wanted: Shape, base: FilePath) -> str:
+    return str(base / FilePath(text).expanduser()) if wanted.file and text else text
 
 
 class _Reader:

@@ -29,13 +29,7 @@ class Row:
 
 def effective(loaded: Loaded) -> list[Row]:
     """All settings in the order of the file; no secret among them."""
-    rows = []
-    for key, value in flatten(loaded.settings):
-        origin = _origin(key, loaded)
-        given = loaded.origins.get(key)
-        shown = plain(value)
-        rows.append(Row(key, _text(shown), f"{origin}, filled in" if given is None and origin != "default" else origin))
-    return rows
+    return [Row(key, _text(plain(value)), _origin(key, loaded)) for key, value in flatten(loaded.settings)]
 
 
 def _origin(key: str, loaded: Loaded) -> str:

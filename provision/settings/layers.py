@@ -16,6 +16,11 @@ PREFIX = "HYBRID_"
 PASSWORD = "HYBRID_PASSWORD_"  # noqa: S105 - the name of a variable
 
 
+def password_variable(machine: str) -> str:
+    """The environment variable with a machine's password."""
+    return PASSWORD + machine.upper().replace("-", "_")
+
+
 def apply_overrides(document: Document, overrides: Sequence[str], *, base: FilePath) -> None:
     """Put the values of ``--set`` over a document; problems go into it."""
     for text in overrides:

@@ -8,18 +8,18 @@ between levels; ``HYBRID_MACHINES__WINW1__MEMORY=8192``), ``--set machines.winw1
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
-from typing import Any
 
 from provision.host.workspace import PRODUCT
+from provision.secrets import Secret
 from provision.settings import older
 from provision.settings.complete import complete
 from provision.settings.document import Document, read
 from provision.settings.judge import judge
-from provision.settings.layers import apply_environment, apply_overrides
+from provision.settings.layers import apply_environment, apply_overrides, password_variable
 from provision.settings.model import Machine, Settings
-from provision.settings.report import BadSettings, Origin, Path, Problem, dotted
+from provision.settings.report import DEFAULT, BadSettings, Origin, Path, Problem, dotted
 from provision.settings.validate import validate
 
 FILE_NAME = "variables.yaml"
@@ -34,7 +34,7 @@ class Loaded:
         settings: what everything else works with.
         origins: dotted key (machines by name) -> where its value came from; absent keys are defaults.
         notices: what the user should know, each a paragraph; nothing in them stops a run.
-        given: the values as they were given, by key, without what was filled in and without passwords.
+        written: the settings before anything was filled in, without passwords: what a file would say.
         file: the file that was read; None when there was none.
         older: the file is in an older form.
     """
@@ -42,7 +42,7 @@ class Loaded:
     settings: Settings
     origins: Mapping[str, Origin]
     notices: tuple[str, ...]
-    given: Mapping[str, Any]
+    written: Settings
     file: FilePath | None = None
     older: bool = False
 
@@ -67,6 +67,7 @@ def load(
     Raises:
         SettingsError: with every problem found (`BadSettings`), or because the file cannot be read.
     """
+    workspace = workspace.absolute()
     path = file or (workspace / FILE_NAME if (workspace / FILE_NAME).is_file() else None)
     document, notices, is_older = _read_file(path, workspace) if path else (Document(), [], False)
     _default_machines(document)
@@ -76,7 +77,7 @@ def load(
     problems = list(document.problems)
     if settings is None:
         raise BadSettings([_named(problem, document) for problem in problems])
-    settings = _with_passwords(settings, passwords)
+    written, settings = settings, _with_passwords(settings, passwords)
     done = complete(settings)
     if judged:
         verdict = judge(done, given=document.origins, broken=broken)
@@ -88,7 +89,7 @@ def load(
         settings=done,
         origins=_origins(document, settings, done),
         notices=tuple(notices),
-        given=document.values,
+        written=written,
         file=path,
         older=is_older,
     )
@@ -110,7 +111,7 @@ def _read_file(path: FilePath, workspace: FilePath) -> tuple[Document, list[str]
     translated = older.translate(text, shown)
     if translated is not None:
         return translated.document, [translated.notice], True
-    return read(text, shown, base=path.parent, hints=older.SPELLINGS), [], False
+    return read(text, shown, base=path.parent.absolute(), hints=older.SPELLINGS), [], False
 
 
 def _shown(path: FilePath, workspace: FilePath) -> str:
@@ -129,7 +130,7 @@ def _default_machines(document: Document) -> None:
         ]
 
 
-def _with_passwords(settings: Settings, passwords: Mapping[str, Any]) -> Settings:
+def _with_passwords(settings: Settings, passwords: Mapping[str, Secret]) -> Settings:
     if not passwords:
         return settings
     machines = tuple(
@@ -155,7 +156,20 @@ def _named(problem: Problem, document: Document) -> Problem:
 
 def _origins(document: Document, before: Settings, after: Settings) -> dict[str, Origin]:
     made = {dotted(by_name(path, document)): origin for path, origin in document.origins.items() if path}
+    for key, old_version, new_version in (
+        ("kubernetes.version", before.kubernetes.version, after.kubernetes.version),
+        ("containerd.linux", before.containerd.linux, after.containerd.linux),
+        ("containerd.windows", before.containerd.windows, after.containerd.windows),
+        *(
+            (f"{p}.version", getattr(before, p).version, getattr(after, p).version)
+            for p in ("calico", "antrea", "flannel")
+        ),
+    ):
+        if old_version != new_version:
+            made[key] = replace(made.get(key, DEFAULT), note=f"latest known of {old_version}")
     for old, new in zip(before.machines, after.machines, strict=True):
+        if new.password is not None:
+            made[f"machines.{new.name}.password"] = Origin("environment", password_variable(new.name))
         for key in Machine.model_fields:
             if getattr(old, key) is None and getattr(new, key) is not None:
                 made[f"machines.{new.name}.{key}"] = Origin("derived")

@@ -25,6 +25,7 @@ class Origin:
         source: the file's name, the environment variable or the ``--set`` as it was given.
         line, column: counted from 1; None outside files.
         key: the key as it stands there, if spelled otherwise than today (older forms).
+        note: what was made of the value.
     """
 
     kind: Literal["default", "file", "environment", "--set", "derived"] = "default"
@@ -32,8 +33,12 @@ class Origin:
     line: int | None = None
     column: int | None = None
     key: str = ""
+    note: str = ""
 
     def __str__(self) -> str:
+        return f"{self._place()}, {self.note}" if self.note else self._place()
+
+    def _place(self) -> str:
         if self.kind == "file":
             where = self.source if self.line is None else f"{self.source}:{self.line}"
             return f"{where} ({self.key})" if self.key else where

@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from provision.settings import shape as shapes
 from provision.settings.document import Document, suggest
+from provision.settings.layers import password_variable
 from provision.settings.model import Settings
 from provision.settings.report import Complaint, Path, Problem
 from provision.settings.shape import Shape
@@ -60,7 +61,7 @@ def _refuse_passwords(values: dict[str, Any], document: Document) -> None:
     for index, machine in enumerate(machines if isinstance(machines, list) else []):
         if isinstance(machine, dict) and machine.pop("password", None) is not None:
             path = ("machines", str(index), "password")
-            variable = f"HYBRID_PASSWORD_{str(machine.get('name', 'NAME')).upper().replace('-', '_')}"
+            variable = password_variable(str(machine.get("name", "NAME")))
             remedy = f"delete it here and set {variable}, or type it when asked"
             document.problems.append(Problem(document.origin(path), path, "a password does not belong here", remedy))
 

@@ -38,7 +38,7 @@ def which_kubernetes(settings: Settings, given: frozenset[Path]) -> Iterator[Fin
         yield Finding(
             also[-1], f"{' and '.join(named)} name Kubernetes at the same time", f"keep one of {', '.join(named)}", also
         )
-    elif named and _VERSION in given and kubernetes.control_plane != "release":
+    elif named and kubernetes.control_plane != "release" and _VERSION in given and kubernetes.version != _default():
         yield Finding(
             also[0],
             f"{named[0]} and version name Kubernetes at the same time",
@@ -51,6 +51,11 @@ def which_kubernetes(settings: Settings, given: frozenset[Path]) -> Iterator[Fin
             "compatibility without a build of your own says nothing",
             "delete it, or name the build by sha, ref, path or binaries",
         )
+
+
+def _default() -> str:
+    # variables.yaml says version: "1.36" from the start; only another one contradicts a sha.
+    return knowledge.kubernetes_patch(Kubernetes().version)
 
 
 def which_hcsshim(settings: Settings) -> Iterator[Finding]:
