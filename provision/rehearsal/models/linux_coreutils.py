@@ -21,8 +21,10 @@ def read_input(host: FileHost, call: Call, name: str) -> bytes:
     Raises:
         Failed: as the program says it.
     """
-    if name == "-":
+    if name in ("-", "/dev/stdin"):
         return call.stdin.read()
+    if name == "/dev/null":
+        return b""
     program = call.argv[0].rpartition("/")[2]
     try:
         return host.files.read(path_of(call, name))
@@ -155,7 +157,8 @@ def _characters(text: str) -> str:
     names = {"[:upper:]": "A-Z", "[:lower:]": "a-z", "[:digit:]": "0-9", "[:space:]": " \t\n\r\v\f"}
     for name, by in names.items():
         text = text.replace(name, by)
-    text = text.replace("\\n", "\n").replace("\\t", "\t").replace("\\0", "\0").replace("\\\\", "\\")
+    text = re.sub(r"\\([0-7]{1,3})", lambda found: chr(int(found[1], 8)), text)
+    text = text.replace("\\n", "\n").replace("\\t", "\t").replace("\\\\", "\\")
     return re.sub(
         r"(\w)-(\w)", lambda found: "".join(chr(c) for c in range(ord(found[1]), ord(found[2]) + 1)), text, flags=re.S
     )
@@ -537,14 +540,15 @@ def mktemp(host: FileHost, call: Call) -> int:
     folder = given.get("-p") or ("" if given.operands else "/tmp")
     stem = template.rstrip("X")
     for number in range(1, 10000):
-        path = path_of(call, posixpath.join(folder, f"{stem}{number:0{len(template) - len(stem)}d}"))
+        shown = posixpath.join(folder, f"{stem}{number:0{len(template) - len(stem)}d}")
+        path = path_of(call, shown)
         if not host.files.exists(path):
             if "-d" in given:
                 host.files.make_folder(path)
                 host.files.chmod(path, 0o700)
             else:
                 host.files.write(path, b"", 0o600)
-            call.out(path + "\n")
+            call.out(shown + "\n")
             return 0
     raise Failed("mktemp: failed to create file")
 
@@ -571,6 +575,19 @@ def seq(host: FileHost, call: Call) -> int:
     for n in range(first, last + (1 if step > 0 else -1), step):
         call.out(f"{n}\n")
     return 0
+
+
+def echo(host: FileHost, call: Call) -> int:
+    call.out(" ".join(call.argv[1:]) + "\n")
+    return 0
+
+
+def true(host: FileHost, call: Call) -> int:
+    return 0
+
+
+def false(host: FileHost, call: Call) -> int:
+    return 1
 
 
 def sync(host: FileHost, call: Call) -> int:

@@ -18,7 +18,32 @@ if TYPE_CHECKING:
 
 DECLARATIONS = ("declare", "typeset", "local", "export", "readonly")
 UNKNOWN = frozenset(
-    ["alias", "bg", "bind", "caller", "compgen", "complete", "dirs", "disown", "enable", "eval", "fc", "fg", "getopts", "hash", "help", "history", "jobs", "let", "logout", "popd", "pushd", "suspend", "times", "ulimit"]
+    [
+        "alias",
+        "bg",
+        "bind",
+        "caller",
+        "compgen",
+        "complete",
+        "dirs",
+        "disown",
+        "enable",
+        "eval",
+        "fc",
+        "fg",
+        "getopts",
+        "hash",
+        "help",
+        "history",
+        "jobs",
+        "let",
+        "logout",
+        "popd",
+        "pushd",
+        "suspend",
+        "times",
+        "ulimit",
+    ]
 )
 _OPTION_LETTERS = {"e": "errexit", "u": "nounset", "f": "noglob"}
 

@@ -63,6 +63,7 @@ class Shell:
         self.started = box.now()
         self.expand = Expander(self)
         self.temporary: list[str] = []
+        self.variables.set("IFS", " \t\n")
 
     # -- what expansion and builtins ask ---------------------------------------------------------------------
 
@@ -437,6 +438,7 @@ class Shell:
         except RedirectFailed as error:
             self.complain(str(error))
             code = 1
+        self.set_array("PIPESTATUS", [str(code)])
         return self._failed(code)
 
     def _command(self, node: s.Simple, arguments: list[str | s.Assignment]) -> int:
@@ -553,10 +555,11 @@ class Shell:
                 self._redirect(redirect, opened)
             yield
         finally:
+            for stream in opened:
+                if isinstance(stream, ToFile):
+                    stream.close()
+                    stream.kept = keep
             if not keep:
-                for stream in opened:
-                    if isinstance(stream, ToFile):
-                        stream.close()
                 self.descriptors = saved
 
     def _redirect(self, redirect: s.Redirect, opened: list[Source | Sink]) -> None:

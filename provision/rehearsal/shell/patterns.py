@@ -14,6 +14,9 @@ _CLASSES = {
     "xdigit": "0-9a-fA-F",
     "punct": r"!-/:-@\[-`{-~",
     "blank": " \t",
+    "cntrl": r"\x00-\x1f\x7f",
+    "print": r"\x20-\x7e",
+    "graph": r"\x21-\x7e",
 }
 
 

@@ -87,19 +87,25 @@ class Discarded(Collected):
 
 
 class ToFile:
-    """Output into a file of the machine; the file is there at once, the content when enough has come or at the end."""
+    """Output into a file of the machine: the file is there at once, its content when enough has come or at the end.
+
+    Attributes:
+        kept: opened by ``exec``, so nobody says when it ends: every write goes to the file.
+    """
 
     def __init__(self, files: Files, path: str, *, append: bool) -> None:
         self._files, self._path = files, path
         self._waiting: list[bytes] = []
         self._size = 0
-        if not append or not _exists(files, path):
-            files.write(path, b"")
+        self.kept = False
+        mode = _mode(files, path)
+        if mode is None or not append:
+            files.write(path, b"", 0o644 if mode is None else mode)
 
     def write(self, data: bytes) -> None:
         self._waiting.append(data)
         self._size += len(data)
-        if self._size > 1 << 16:
+        if self.kept or self._size > 1 << 16:
             self.close()
 
     def close(self) -> None:
@@ -108,12 +114,11 @@ class ToFile:
             self._waiting, self._size = [], 0
 
 
-def _exists(files: Files, path: str) -> bool:
+def _mode(files: Files, path: str) -> int | None:
     try:
-        files.stat(path)
+        return files.stat(path).mode
     except FileNotFoundError:
-        return False
-    return True
+        return None
 
 
 Descriptors = dict[int, "Source | Sink"]
