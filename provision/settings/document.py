@@ -15,7 +15,7 @@ import yaml
 from rapidfuzz import fuzz, process
 
 from provision.settings import shape as shapes
-from provision.settings.report import Origin, Path, Problem, dotted
+from provision.settings.problems import Origin, Path, Problem, dotted
 from provision.settings.shape import Shape
 
 

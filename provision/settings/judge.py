@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from provision.settings.checks import Finding, machines, networks, versions
 from provision.settings.model import Settings
-from provision.settings.report import Origin, Path, Problem
+from provision.settings.problems import Origin, Path, Problem
 
 Check = Callable[[Settings], Iterator[Finding]]
 CheckOfGiven = Callable[[Settings, frozenset[Path]], Iterator[Finding]]
@@ -33,7 +33,6 @@ CHECKS: tuple[tuple[Check, tuple[str, ...]], ...] = (
     (versions.network_plugin, ("kubernetes.version", "cni", "calico", "antrea", "flannel")),
     (versions.network_plugin_on_windows, ("cni", "calico", "antrea", "flannel", "machines")),
     (networks.sizes, ("network",)),
-    (networks.permitted, ("network.machines", "provider")),
     (networks.egress, ("network",)),
     (networks.addresses, ("network.machines", "machines")),
     (networks.macs, ("machines", "provider")),
@@ -53,12 +52,19 @@ CHECKS_OF_GIVEN: tuple[tuple[CheckOfGiven, tuple[str, ...]], ...] = (
 )
 
 
-def judge(settings: Settings, *, given: Mapping[Path, Origin], broken: frozenset[Path] = frozenset()) -> Verdict:
+def judge(
+    settings: Settings,
+    *,
+    given: Mapping[Path, Origin],
+    broken: frozenset[Path] = frozenset(),
+    limited: bool = True,
+) -> Verdict:
     """Every contradiction of completed settings.
 
     Args:
         given: the places of the values that were given; machines by number (``machines``, ``1``, ``memory``).
         broken: paths whose values were unusable and stand at their defaults in ``settings``.
+        limited: this computer's VirtualBox has its own range only (no networks.conf says otherwise).
     """
     verdict = Verdict()
     asked = frozenset(given)
@@ -68,6 +74,8 @@ def judge(settings: Settings, *, given: Mapping[Path, Origin], broken: frozenset
 
     findings = [finding for check, reads in CHECKS if usable(reads) for finding in check(settings)]
     findings += [finding for of, reads in CHECKS_OF_GIVEN if usable(reads) for finding in of(settings, asked)]
+    if usable(("network.machines", "provider")):
+        findings += networks.permitted(settings, limited)
     for finding in findings:
         if finding.remedy:
             origin = _origin(finding, given)

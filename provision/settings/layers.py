@@ -9,10 +9,12 @@ from typing import Any
 from provision.secrets import Secret
 from provision.settings import shape as shapes
 from provision.settings.document import Document, read_value, suggest, unknown_key
-from provision.settings.report import Origin, Path, Problem
+from provision.settings.problems import Origin, Path, Problem
 from provision.settings.shape import Shape
 
 PREFIX = "HYBRID_"
+# Variables of ours that are about this computer, not about a cluster.
+NOT_SETTINGS = frozenset({"HYBRID_CACHE"})
 PASSWORD = "HYBRID_PASSWORD_"  # noqa: S105 - the name of a variable
 
 
@@ -42,7 +44,7 @@ def apply_environment(document: Document, environment: Mapping[str, str], *, bas
     """
     passwords: dict[str, Secret] = {}
     for variable in sorted(environment):
-        if not variable.startswith(PREFIX):
+        if not variable.startswith(PREFIX) or variable in NOT_SETTINGS:
             continue
         origin = Origin("environment", variable)
         if variable.startswith(PASSWORD):

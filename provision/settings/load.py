@@ -8,7 +8,7 @@ between levels; ``HYBRID_MACHINES__WINW1__MEMORY=8192``), ``--set machines.winw1
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 
 from provision.host.workspace import PRODUCT
@@ -18,12 +18,14 @@ from provision.settings.complete import complete
 from provision.settings.document import Document, read
 from provision.settings.judge import judge
 from provision.settings.layers import apply_environment, apply_overrides, password_variable
-from provision.settings.model import Machine, Settings
-from provision.settings.report import DEFAULT, BadSettings, Origin, Path, Problem, dotted
+from provision.settings.model import Machine, ProviderName, Settings
+from provision.settings.problems import DEFAULT, BadSettings, Origin, Path, Problem, dotted
 from provision.settings.validate import validate
 
 FILE_NAME = "variables.yaml"
 TEMPLATE = PRODUCT / FILE_NAME
+NETWORKS_CONF = FilePath("/etc/vbox/networks.conf")
+"""Where VirtualBox is told of more host-only ranges (VirtualBox manual, "Host-Only Networking")."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Loaded:
         written: the settings before anything was filled in, without passwords: what a file would say.
         file: the file that was read; None when there was none.
         older: the file is in an older form.
+        places: as ``origins``, but by path, with machines by number; for judging again.
     """
 
     settings: Settings
@@ -45,6 +48,7 @@ class Loaded:
     written: Settings
     file: FilePath | None = None
     older: bool = False
+    places: Mapping[Path, Origin] = field(default_factory=dict)
 
 
 def load(
@@ -54,6 +58,7 @@ def load(
     environment: Mapping[str, str],
     workspace: FilePath,
     judged: bool = True,
+    networks_conf: FilePath = NETWORKS_CONF,
 ) -> Loaded:
     """Read, check and complete the settings.
 
@@ -63,6 +68,7 @@ def load(
         environment: the variables to look at, usually ``os.environ``.
         workspace: the folder of the cluster's files; relative paths outside a file start here.
         judged: False leaves contradictions out (``invoke settings --write`` of an old file).
+        networks_conf: VirtualBox's list of permitted ranges; looked at for its existence only.
 
     Raises:
         SettingsError: with every problem found (`BadSettings`), or because the file cannot be read.
@@ -80,7 +86,8 @@ def load(
     written, settings = settings, _with_passwords(settings, passwords)
     done = complete(settings)
     if judged:
-        verdict = judge(done, given=document.origins, broken=broken)
+        limited = not networks_conf.exists()
+        verdict = judge(done, given=document.origins, broken=broken, limited=limited)
         problems += verdict.problems
         notices += verdict.notices
     if problems:
@@ -92,7 +99,29 @@ def load(
         written=written,
         file=path,
         older=is_older,
+        places=document.origins,
     )
+
+
+def with_provider(loaded: Loaded, provider: ProviderName, *, networks_conf: FilePath = NETWORKS_CONF) -> Loaded:
+    """The same settings once ``auto`` has chosen: completed and judged again for that provider.
+
+    Raises:
+        SettingsError: what the chosen provider cannot do.
+    """
+    settings = complete(loaded.settings.model_copy(update={"provider": provider}))
+    verdict = judge(settings, given=loaded.places, limited=not networks_conf.exists())
+    if verdict.problems:
+        raise BadSettings([_numbered(problem, settings) for problem in verdict.problems])
+    new = tuple(notice for notice in verdict.notices if notice not in loaded.notices)
+    return replace(loaded, settings=settings, notices=loaded.notices + new)
+
+
+def _numbered(problem: Problem, settings: Settings) -> Problem:
+    path = problem.path
+    if len(path) >= 2 and path[0] == "machines":
+        path = (path[0], settings.machines[int(path[1])].name, *path[2:])
+    return replace(problem, path=path)
 
 
 def _read_file(path: FilePath, workspace: FilePath) -> tuple[Document, list[str], bool]:

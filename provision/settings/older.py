@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from provision.settings.document import Document, compose, suggest
-from provision.settings.report import Origin, Path, Problem, dotted
+from provision.settings.problems import Origin, Path, Problem, dotted
 from provision.settings.shape import root
 
 PLANE, WINDOWS = 0, 1

@@ -1,87 +1,89 @@
-"""Problems with settings, where each stands, and the one error that reports them all."""
+"""What `invoke settings` shows: every setting with its value and where it came from."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path as FilePath
+from typing import Any
 
-from provision.errors import SettingsError
-from provision.secrets import MASKER
+from pydantic import BaseModel
 
-Path = tuple[str, ...]
+from provision.secrets import MASK, Secret
+from provision.settings.load import Loaded
+from provision.settings.model import Settings
 
-
-def dotted(path: Sequence[str]) -> str:
-    """A key path as people write it: ``machines.winw1.memory``."""
-    return ".".join(path)
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a value came from.
-
-    Attributes:
-        source: the file's name, the environment variable or the ``--set`` as it was given.
-        line, column: counted from 1; None outside files.
-        key: the key as it stands there, if spelled otherwise than today (older forms).
-        note: what was made of the value.
-    """
-
-    kind: Literal["default", "file", "environment", "--set", "derived"] = "default"
-    source: str = ""
-    line: int | None = None
-    column: int | None = None
-    key: str = ""
-    note: str = ""
-
-    def __str__(self) -> str:
-        return f"{self._place()}, {self.note}" if self.note else self._place()
-
-    def _place(self) -> str:
-        if self.kind == "file":
-            where = self.source if self.line is None else f"{self.source}:{self.line}"
-            return f"{where} ({self.key})" if self.key else where
-        return f"{self.kind} {self.source}".strip()
-
-
-DEFAULT = Origin()
+_USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 @dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong: where, which key, what, and what to do about it."""
+class Row:
+    """One setting: dotted key (machines by name), value as it would be written, where it came from."""
 
-    origin: Origin
-    path: Path
-    what: str
-    remedy: str
-
-    def __str__(self) -> str:
-        where = str(self.origin)
-        if self.origin.line is not None and self.origin.column is not None and not self.path:
-            where = f"{where}:{self.origin.column}"
-        head = f"{where}: {dotted(self.path)}: " if self.path else f"{where}: "
-        return MASKER(f"{head}{self.what}\n    -> {self.remedy}")
+    key: str
+    value: str
+    origin: str
 
 
-class BadSettings(SettingsError):
-    """Every problem found, in the order of the file."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(sorted(problems, key=lambda p: (p.origin.kind != "file", p.origin.line or 0)))
-        count = len(self.problems)
-        super().__init__(
-            f"the settings have {count} problem{'s' if count != 1 else ''}",
-            details="\n".join(str(problem) for problem in self.problems),
-            remedy="mend them and run the same command again; nothing was started",
-        )
+def effective(loaded: Loaded) -> list[Row]:
+    """All settings in the order of the file; no secret among them."""
+    return [Row(key, _text(plain(value)), _origin(key, loaded)) for key, value in flatten(loaded.settings)]
 
 
-class Complaint(ValueError):
-    """Raised by the model's validators: what is wrong with one value, and the remedy."""
+def _origin(key: str, loaded: Loaded) -> str:
+    parts = key.split(".")
+    for length in range(len(parts), 0, -1):
+        found = loaded.origins.get(".".join(parts[:length]))
+        if found is not None:
+            # What stands around a key says nothing about the key, unless it was given as a whole.
+            return str(found) if length == len(parts) or found.kind != "file" else "default"
+    return "default"
 
-    def __init__(self, what: str, remedy: str) -> None:
-        super().__init__(what)
-        self.what = what
-        self.remedy = remedy
+
+def flatten(settings: Settings) -> Iterator[tuple[str, Any]]:
+    """Every key with its value; tables and lists that are free in form are one value."""
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if name == "machines":
+            for machine in value:
+                yield from _part(machine, f"machines.{machine.name}")
+        else:
+            yield from _part(value, name)
+
+
+def _part(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _part(getattr(value, name), f"{key}.{name}")
+    else:
+        yield key, value
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON and YAML know it, without secrets."""
+    if isinstance(value, Secret):
+        return MASK
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, IPv4Address | IPv4Network | FilePath):
+        return str(value)
+    if isinstance(value, str):
+        # A proxy or mirror may carry a user and password.
+        return _USER_INFO.sub("", value)
+    return value
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_text(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_text(inner) for inner in value) + "]"
+    return str(value)

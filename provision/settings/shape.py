@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from provision.settings.model import Settings
-from provision.settings.report import Path
+from provision.settings.problems import Path
 
 
 @dataclass(frozen=True)

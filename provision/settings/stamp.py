@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from provision.settings.effective import plain
-from provision.settings.model import Settings
+from provision.settings.report import plain
+from provision.settings.model import Machine, Settings
 
 How = Literal["changeable in place", "machine made again"]
 IN_PLACE: How = "changeable in place"
@@ -121,12 +121,18 @@ class Stamp:
 
 @dataclass(frozen=True)
 class Change:
-    """One field that differs between a machine's stamp and today's settings."""
+    """One field that differs between a machine's stamp and today's settings.
+
+    Attributes:
+        before: what the machine was made with.
+        now: what the settings say.
+        in_place: it can be changed on the machine; else the machine has to be made again.
+    """
 
     field: str
-    old: Any
-    new: Any
-    how: How
+    before: Any
+    now: Any
+    in_place: bool
 
 
 def _fields(settings: Settings, machine: str) -> dict[str, How]:
@@ -155,18 +161,20 @@ def stamp(settings: Settings, machine: str) -> Stamp:
     return Stamp(values)
 
 
-def compare(old: Stamp, settings: Settings, machine: str) -> list[Change]:
+def compare(old: Stamp | Mapping[str, Any], settings: Settings, machine: str | Machine) -> list[Change]:
     """What has changed since a machine was stamped, in a fixed order; empty when nothing has.
 
     A field that one of the two does not have counts as null there.
+
+    Args:
+        old: a stamp, or the document that its JSON holds.
     """
-    new = stamp(settings, machine)
-    if old.hash == new.hash:
-        return []
-    ways = _fields(settings, machine)
-    changes = []
-    for field in [*new.settings, *(field for field in old.settings if field not in new.settings)]:
-        was, now = old.settings.get(field), new.settings.get(field)
-        if was != now:
-            changes.append(Change(field, was, now, ways.get(field, AGAIN)))
-    return changes
+    before = old.settings if isinstance(old, Stamp) else old.get("settings", old)
+    name = machine if isinstance(machine, str) else machine.name
+    now = stamp(settings, name).settings
+    ways = _fields(settings, name)
+    return [
+        Change(field, before.get(field), now.get(field), ways.get(field, AGAIN) == IN_PLACE)
+        for field in [*now, *(field for field in before if field not in now and field != "hash")]
+        if before.get(field) != now.get(field)
+    ]

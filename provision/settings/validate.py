@@ -12,7 +12,7 @@ from provision.settings import shape as shapes
 from provision.settings.document import Document, suggest
 from provision.settings.layers import password_variable
 from provision.settings.model import Settings
-from provision.settings.report import Complaint, Path, Problem
+from provision.settings.problems import Complaint, Path, Problem
 from provision.settings.shape import Shape
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from provision.settings.report import Path
+from provision.settings.problems import Path
 
 
 @dataclass(frozen=True)

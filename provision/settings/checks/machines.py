@@ -8,7 +8,7 @@ from provision import knowledge
 from provision.settings.checks import Finding
 from provision.settings.document import suggest
 from provision.settings.model import Settings
-from provision.settings.report import Path
+from provision.settings.problems import Path
 from provision.settings.values import as_label, is_label
 
 # NetBIOS; CAPZ's documentation and Windows itself.

@@ -8,7 +8,7 @@ from itertools import combinations
 
 from provision.settings.checks import Finding
 from provision.settings.model import Settings
-from provision.settings.report import Path
+from provision.settings.problems import Path
 
 # What VirtualBox 6.1.28 and later let host-only networks use unless /etc/vbox/networks.conf says otherwise.
 # Source: VirtualBox user manual, "Host-Only Networking".
@@ -69,8 +69,11 @@ def sizes(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def permitted(settings: Settings) -> Iterator[Finding]:
-    """VirtualBox lets host-only networks use one range only, unless told otherwise."""
+def permitted(settings: Settings, limited: bool) -> Iterator[Finding]:
+    """VirtualBox lets host-only networks use one range only, unless told otherwise.
+
+    Where this computer has a networks.conf (not ``limited``), what it says is the doctor's to judge.
+    """
     network = settings.network.machines
     if settings.provider not in ("virtualbox", "auto") or network.subnet_of(VIRTUALBOX_RANGE):
         return
@@ -78,7 +81,7 @@ def permitted(settings: Settings) -> Iterator[Finding]:
         f"{network} is outside of {VIRTUALBOX_RANGE}, the range that VirtualBox allows for host-only networks "
         "unless /etc/vbox/networks.conf says otherwise"
     )
-    if settings.provider == "virtualbox":
+    if settings.provider == "virtualbox" and limited:
         yield Finding(
             ("network", "machines"),
             what,

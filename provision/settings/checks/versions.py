@@ -9,7 +9,7 @@ from provision import knowledge
 from provision.settings.checks import Finding
 from provision.settings.document import suggest
 from provision.settings.model import Kubernetes, Settings
-from provision.settings.report import Path
+from provision.settings.problems import Path
 
 _VERSION: Path = ("kubernetes", "version")
 _FROM = ("sha", "ref", "path")
