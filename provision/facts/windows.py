@@ -174,6 +174,7 @@ class Containerd(Section):
         service: Running, Stopped and so on, or absent; start: Auto, Manual, Disabled.
         command: the service's command line.
         config, crictl_config: SHA-256 of config.toml and of crictl's configuration; empty without one.
+        environment: the service's own variables, ``NAME=value``.
         version: what the running server answers (``v2.3.4``); empty when it does not, then `detail` says why.
     """
 
@@ -183,6 +184,7 @@ class Containerd(Section):
     start: str
     config: str
     crictl_config: str
+    environment: tuple[str, ...]
     version: str
     detail: str
 

@@ -13,6 +13,7 @@ from provision.facts.windows import Containerd, Delivered, Installed, Os
 from provision.render.engine import render
 from provision.settings.model import Machine, Settings
 from provision.steps.base import Context, Judgement, ScriptCall, Step
+from provision.steps.proxy import proxy_environment
 from provision.steps.verdict import verdict
 
 CONTAINERD_FILES = ("containerd-windows.tar.gz", "crictl-windows.tar.gz")
@@ -119,6 +120,7 @@ def containerd_step(settings: Settings, machine: Machine) -> Step:
     config = containerd_config(settings)
     crictl_config = render("windows/crictl.yaml")
     version = f"v{settings.containerd.windows}"
+    environment = proxy_environment(settings)
 
     def check(_: Settings, world: World) -> Judgement:
         facts = world.machine(machine.name)
@@ -130,6 +132,8 @@ def containerd_step(settings: Settings, machine: Machine) -> Step:
             wrong.append("crictl is not configured")
         if now.service != "absent" and f"--log-file={LOG_FILE}" not in now.command:
             wrong.append("its service keeps no log where we look for it")
+        if now.service != "absent" and now.environment != environment:
+            wrong.append("its service does not know the proxy" if environment else "its service knows a proxy")
         if now.service != "Running":
             wrong.append(f"its service is {now.service}")
         elif now.start != "Auto":
@@ -140,7 +144,12 @@ def containerd_step(settings: Settings, machine: Machine) -> Step:
 
     call = ScriptCall(
         template="windows/60-containerd.ps1",
-        parameters={"config": config, "crictl_config": crictl_config, "limit": CONTAINERD_LIMIT},
+        parameters={
+            "config": config,
+            "crictl_config": crictl_config,
+            "environment": environment,
+            "limit": CONTAINERD_LIMIT,
+        },
         runtime={"digests": dict.fromkeys(CONTAINERD_FILES, "<sha256>")},
         documents={"config.toml": config, "crictl.yaml": crictl_config},
     )

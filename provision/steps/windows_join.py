@@ -16,9 +16,9 @@ from provision.steps.windows_system import ADDRESS_LIMIT, route_faults, route_pa
 CRI_SOCKET = "npipe:////./pipe/containerd-containerd"
 # Keeps Linux pods that name no OS away; what runs on Windows tolerates it, as in upstream's CI.
 TAINT = {"key": "os", "value": "windows", "effect": "NoSchedule"}
-HIDDEN = "<token>"
+HIDDEN = "(token)"
 # How long a token lives; a join takes one or two minutes.
-TOKEN_LIFE = "15m"
+TOKEN_LIFE = "15m"  # noqa: S105 - a duration
 # Seconds more than the script's own limit, so that its error (with the last thing seen) comes first.
 SLACK = 120.0
 
@@ -121,7 +121,7 @@ def join_step(settings: Settings, machine: Machine) -> Step:
         return verdict(wrong, f"it has joined {now.server}, the kubelet runs")
 
     # What `invoke render` shows.
-    example = join_config(settings, machine, endpoint=f"{master.address}:6443", token=HIDDEN, ca_hash="sha256:<hash>")
+    example = join_config(settings, machine, endpoint=f"{master.address}:6443", token=HIDDEN, ca_hash="sha256:(hash)")
     token_call = ScriptCall(template="linux/70-join-token.sh", parameters={"ttl": TOKEN_LIFE}, machine=master.name)
     join_call = ScriptCall(
         template="windows/80-join.ps1",

@@ -3,10 +3,13 @@
 $Digests = {{ digests | ps }}
 $Config = {{ config | ps }}
 $CrictlConfig = {{ crictl_config | ps }}
+# Lines NAME=value: the proxy, if there is one.
+$Environment = {{ environment | ps }}
 $LimitSeconds = {{ limit | ps }}
 
 {% include 'windows/_start.ps1' %}
 {% include 'windows/_records.ps1' %}
+{% include 'windows/_registry.ps1' %}
 {% include 'windows/_service.ps1' %}
 
 $folder = 'C:\Program Files\containerd'
@@ -46,6 +49,12 @@ if ($null -ne $present -and "$($present.PathName)" -notlike "*--log-file=$log*")
 if ($null -eq $present) {
     Write-Output 'registering the service'
     Invoke-Checked "$folder\containerd.exe" @('--register-service', "--log-file=$log") | Out-Null
+}
+$key = 'HKLM:\SYSTEM\CurrentControlSet\Services\containerd'
+if ((@(Get-RegistryValue $key 'Environment' | Where-Object { $_ }) -join "`n") -ne ($Environment -join "`n")) {
+    Write-Output 'the environment of the service was written'
+    New-ItemProperty -LiteralPath $key -Name 'Environment' -PropertyType MultiString -Value $Environment -Force | Out-Null
+    Stop-Service -Name containerd -Force
 }
 Start-Service -Name containerd
 

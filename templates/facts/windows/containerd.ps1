@@ -14,6 +14,7 @@ $Probes['containerd'] = {
     $crictl = ''
     $crictlPath = 'C:\k\crictl.yaml'
     if (Test-Path -LiteralPath $crictlPath) { $crictl = (Get-FileHash -LiteralPath $crictlPath -Algorithm SHA256).Hash.ToLowerInvariant() }
+    $environment = @(Get-RegistryValue 'HKLM:\SYSTEM\CurrentControlSet\Services\containerd' 'Environment' | Where-Object { $_ })
     # The server's own answer, which is the second version that ctr.exe prints.
     $version = ''
     $detail = ''
@@ -31,6 +32,7 @@ $Probes['containerd'] = {
         start = $start
         config = $config
         crictl_config = $crictl
+        environment = @($environment)
         version = $version
         detail = $detail
     }
