@@ -23,7 +23,7 @@ from provision.machines.base import Provider
 from provision.machines.existing import ExistingProvider
 from provision.machines.vagrant import VagrantProvider
 from provision.rehearsal.provider import RehearsalProvider
-from provision.settings.load import Loaded, load
+from provision.settings.load import Loaded, load, with_provider
 from provision.settings.model import Machine, Settings
 
 APP = "hybrid-provision"
@@ -95,9 +95,9 @@ def open_session(variables: str = "", overrides: Sequence[str] = ()) -> Session:
             remedy=f"run `invoke destroy` first, or choose another `cluster.name`; its files are in {workspace.folder}",
         )
     choice = choose(loaded.settings, workspace)
-    chosen = loaded.settings.model_copy(update={"provider": choice.provider})
-    notices = (*loaded.notices, *choice.notices)
-    return Session(loaded, chosen, workspace, _provider(chosen, workspace), notices)
+    loaded = with_provider(loaded, choice.provider)
+    provider = _provider(loaded.settings, workspace)
+    return Session(loaded, loaded.settings, workspace, provider, (*loaded.notices, *choice.notices))
 
 
 def _provider(settings: Settings, workspace: Workspace) -> Provider:

@@ -14,9 +14,10 @@ from provision.console import Screen
 from provision.errors import ProvisionError
 from provision.facts import cluster, linux, windows
 from provision.facts.base import UnknownFact, World
+from provision.facts.files import Stamp as StampFact
 from provision.plan import plan as make_plan
 from provision.settings.model import Machine
-from provision.settings.stamp import compare
+from provision.settings.stamp import Stamp, compare
 from provision.steps.base import Missing
 
 # A clock that is further off breaks certificates' and tokens' time checks sooner or later.
@@ -103,17 +104,20 @@ def _clock(machine: Machine, world: World) -> list[str]:
 
 
 def _stamp(session: Session, machine: Machine, world: World) -> list[str]:
-    kind: type[windows.Stamp] | type[linux.Stamp] = windows.Stamp if machine.os == "windows" else linux.Stamp
     try:
-        stamp = world.machine(machine.name).get(kind)
+        text = world.machine(machine.name).get(StampFact).text
     except UnknownFact:
         return []
-    if not stamp.settings:
+    if not text:
         return []
+    try:
+        old = Stamp.from_json(text)
+    except ValueError as error:
+        return [f"{machine.name}: its stamp cannot be read: {error}"]
     return [
         f"{machine.name}: {change.field} is {change.now}, it was made with {change.before}: "
         + ("`invoke up` changes it in place" if change.in_place else "the machine has to be made again")
-        for change in compare(stamp.settings, session.settings, machine)
+        for change in compare(old, session.settings, machine)
     ]
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 from provision.artifacts.store import ArtifactStore
 from provision.clock import Deadline
 from provision.facts.base import World, parse_facts
-from provision.guests.base import Guest, OnLine, Result, Script
+from provision.guests.base import Endpoint, Guest, OnLine, Result, Script
 from provision.machines.base import Provider
 from provision.render.engine import render
 from provision.settings.model import Settings
@@ -28,12 +28,18 @@ class Says(Protocol):
     def waits(self, step: str, what: str) -> None: ...
 
 
+def _wait_for(endpoint: Endpoint, deadline: Deadline, on_seen: OnLine) -> Guest:
+    from provision.guests.connect import wait_for  # paramiko and winrm cost half a second to import
+
+    return wait_for(endpoint, deadline, on_seen)
+
+
 @dataclass
 class Tools:
     """The real parts of a run, put together by the app.
 
     Attributes:
-        open_guest: makes a connection for a machine; replaced in tests.
+        open_guest, wait_for: make a connection, wait until a machine answers; replaced in tests.
         commands: remote commands so far, by machine.
     """
 
@@ -45,11 +51,12 @@ class Tools:
     stop: threading.Event = field(default_factory=threading.Event)
     shared: dict[str, object] = field(default_factory=dict)
     open_guest: Callable[[Tools, str], Guest] = field(default=lambda tools, name: tools.connect(name))
+    wait_for: Callable[[Endpoint, Deadline, OnLine], Guest] = field(default=_wait_for)
     commands: dict[str, int] = field(default_factory=dict)
 
     def connect(self, machine: str) -> Guest:
         """A new connection to a machine, by its provider's endpoint."""
-        from provision.guests.connect import connect  # paramiko and winrm cost half a second to import
+        from provision.guests.connect import connect  # see _wait_for
 
         return connect(self.provider.endpoint(self.settings.machine(machine)))
 
@@ -65,6 +72,10 @@ class Connections:
         if machine not in self._open:
             self._open[machine] = self._tools.open_guest(self._tools, machine)
         return self._open[machine]
+
+    def put(self, machine: str, guest: Guest) -> None:
+        """Take over a connection that somebody else has opened."""
+        self._open[machine] = guest
 
     def drop(self, machine: str | None = None) -> None:
         """Let go of one connection, or of all."""
@@ -125,12 +136,10 @@ class StepContext:
 
     def meet(self, deadline: Deadline) -> None:
         """Wait until the step's machine answers (after a boot, or after its network moved)."""
-        from provision.guests.connect import wait_for
-
         name = self._name(None)
         self._connections.drop(name)
         endpoint = self.provider.endpoint(self.settings.machine(name))
-        wait_for(endpoint, deadline, self.waits_for)
+        self._connections.put(name, self._tools.wait_for(endpoint, deadline, self.waits_for))
 
     def _name(self, machine: str | None) -> str:
         name = machine or self._step.machine

@@ -1,0 +1,221 @@
+"""The whole plan without sockets: real plan, runner, rendering and recipes on the modelled machines.
+
+Between a guest and a machine stands a function call instead of SSH or WinRM; everything else is the
+product.  Fast enough to run hundreds of times.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from provision.artifacts.cache import Cache
+from provision.artifacts.catalog import needed
+from provision.artifacts.lock import ArtifactLock
+from provision.artifacts.store import ArtifactStore
+from provision.clock import Deadline, poll
+from provision.errors import ProvisionError, Unreachable
+from provision.facts.base import MachineState, World
+from provision.guests.base import Endpoint, Guest, OnLine
+from provision.guests.common import CommonGuest, Ran
+from provision.guests.output import Output
+from provision.guests.recipes import Invocation
+from provision.plan import plan
+from provision.rehearsal.contract import Streams
+from provision.rehearsal.park import Park
+from provision.rehearsal.published import published
+from provision.settings.complete import complete
+from provision.settings.model import Machine, Settings
+from provision.steps.base import Plan, Step
+from provision.steps.context import Tools
+from provision.steps.observe import observe
+from provision.steps.runner import Runner, RunResult, StepEnd
+from provision.steps.world import WorldHolder
+
+_STATES: Mapping[str, MachineState] = {"off": "off", "booting": "unreachable", "running": "running"}
+
+
+class DirectGuest(CommonGuest):
+    """A guest whose transport is a call of the model's `execute`."""
+
+    def __init__(self, endpoint: Endpoint, park: Park) -> None:
+        super().__init__(endpoint)
+        self._park = park
+
+    def invoke(
+        self, invocation: Invocation, what: str, deadline: Deadline, output: Output, stdout: Callable[[bytes], None]
+    ) -> Ran:
+        machine = self._park.get(self.endpoint.machine)
+        if not machine.answers:
+            raise Unreachable(f"{machine.name} is {machine.power}")
+        streams = Streams(io.BytesIO(invocation.stdin), stdout, output.stderr, threading.Event())
+        code = machine.execute(invocation.command, streams)
+        machine.answered()
+        if not machine.answers:
+            raise Unreachable(f"{machine.name} went away while {what} ran")
+        return Ran(code)
+
+    def reset(self) -> None:
+        """There is no connection."""
+
+    def put(
+        self, source: Path | bytes, target: str, deadline: Deadline, on_bytes: Callable[[int], None] | None = None
+    ) -> None:
+        data = source if isinstance(source, bytes) else source.read_bytes()
+        machine = self._park.get(self.endpoint.machine)
+        folder = target.rpartition("/")[0]
+        machine.files.make_folder(folder)
+        machine.files.write(target, data)
+
+
+class DirectProvider:
+    """The rehearsal's provider without its process."""
+
+    name = "rehearsal"
+    parallel = True
+
+    def __init__(self, settings: Settings, park: Park) -> None:
+        self.settings = settings
+        self.park = park
+
+    def prepare(self, deadline: Deadline, on_line: OnLine) -> None:
+        """Nothing to prepare."""
+
+    def ensure_up(self, machine: Machine, deadline: Deadline, on_line: OnLine) -> None:
+        made = self.park.create(
+            {
+                "name": machine.name,
+                "os": machine.os,
+                "role": machine.role,
+                "address": str(machine.address),
+                "mac": machine.mac,
+                "user": "vagrant",
+                "transport": machine.transport,
+                "windows_version": machine.windows_version,
+                "memory": machine.memory,
+                "cpus": machine.cpus,
+                "password": "throw-away-1" if machine.os == "windows" else None,
+                "public_key": "ssh-ed25519 AAAA test",
+            }
+        )
+        made.start()
+
+    def endpoint(self, machine: Machine) -> Endpoint:
+        return Endpoint(machine.name, machine.os, machine.transport or "ssh", "127.0.0.1", 0, "vagrant")
+
+    def states(self) -> Mapping[str, MachineState]:
+        found: dict[str, MachineState] = {}
+        for machine in self.settings.machines:
+            made = self.park.find(machine.name)
+            found[machine.name] = _STATES[made.power] if made else "absent"
+        return found
+
+    def halt(self, machine: Machine, deadline: Deadline, on_line: OnLine) -> None:
+        self.park.get(machine.name).power_off()
+
+    def destroy(self, machine: Machine, deadline: Deadline, on_line: OnLine) -> None:
+        self.park.destroy(machine.name)
+
+    def snapshot(self, machine: Machine, name: str, deadline: Deadline, on_line: OnLine) -> None:
+        raise NotImplementedError
+
+
+@dataclass
+class Heard:
+    """What was said and done, in order."""
+
+    lines: dict[str, list[str]] = field(default_factory=dict)
+    started: list[str] = field(default_factory=list)
+
+    def line(self, step: str, text: str) -> None:
+        self.lines.setdefault(step, []).append(text)
+
+    def waits(self, step: str, what: str) -> None:
+        """Not kept."""
+
+    def step_started(self, step: Step, reason: str) -> None:
+        self.started.append(step.name)
+
+    def step_ended(self, end: StepEnd) -> None:
+        """The result has it."""
+
+
+class Rehearsed:
+    """One cluster of modelled machines in a folder; `up` may be called again and again."""
+
+    def __init__(self, folder: Path, settings: Settings | None = None, *, faults: Sequence[str] = ()) -> None:
+        made = settings or Settings()
+        self.settings = complete(made.model_copy(update={"provider": "rehearsal"}))
+        self.folder = folder
+        self.park = Park(folder, scale=0.0, faults=faults)
+        self.park.load()
+        self.provider = DirectProvider(self.settings, self.park)
+        self.plan = plan(self.settings)
+        self.mirror = folder / "mirror"
+        self._publish()
+        self.heard = Heard()
+        self.tools = self._tools()
+
+    def _publish(self) -> None:
+        for spec in needed(self.settings):
+            for url in filter(None, (spec.url, spec.checksum_url)):
+                address = url.removeprefix("https://")
+                target = self.mirror / address
+                if target.exists():
+                    continue
+                data = published(address)
+                assert data is not None, address
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(data)
+
+    def _tools(self) -> Tools:
+        store = ArtifactStore(
+            needed(self.settings),
+            Cache(self.folder / "cache"),
+            ArtifactLock(self.folder / "artifacts.lock.yaml", rehearsed=True),
+            mirrors=lambda: {"https://": str(self.mirror)},
+        )
+
+        def guest(_: Tools, name: str) -> Guest:
+            return DirectGuest(self.provider.endpoint(self.settings.machine(name)), self.park)
+
+        def meet(endpoint: Endpoint, deadline: Deadline, on_seen: OnLine) -> Guest:
+            machine = self.park.get(endpoint.machine)
+            poll(lambda: (machine.answers or None, machine.power), deadline, every=0.01)
+            return DirectGuest(endpoint, self.park)
+
+        return Tools(
+            settings=self.settings,
+            provider=self.provider,
+            store=store,
+            world=WorldHolder(World()),
+            says=self.heard,
+            open_guest=guest,
+            wait_for=meet,
+        )
+
+    def up(self, steps: Plan | None = None) -> RunResult:
+        """One `invoke up`: observe, run."""
+        self.heard = Heard()
+        self.tools = self._tools()
+        runner = Runner(steps or self.plan, self.tools, self.heard)
+        observe(self.tools, runner)
+        return runner.run()
+
+    def facts(self) -> World:
+        """Read everything once."""
+        observe(self.tools, Runner(Plan(), self.tools, self.heard))
+        return self.tools.world.now
+
+
+def complaint(result: RunResult) -> str:
+    """The first failure, for an assertion's message."""
+    if not result.failures:
+        return ""
+    error: Any = result.failures[0].error
+    text = str(error) if isinstance(error, ProvisionError) else repr(error)
+    return f"{result.failures[0].step.name}: {text}"
