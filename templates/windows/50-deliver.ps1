@@ -16,24 +16,21 @@ foreach ($file in $Files) {
         continue
     }
     $part = "$target.part"
-    if ((Get-Digest $part) -ne $file.digest) {
+    $got = Get-Digest $part
+    if ($got -ne $file.digest) {
         Write-Output "pulling $($file.name)"
-        # curl.exe: without .exe it is another program's alias.
+        # curl.exe: without .exe it is the alias of another command.
         $run = Invoke-Program 'curl.exe' ($curl + @('--continue-at', '-', '--output', $part, $file.url))
-        if ($run.Code -eq 0 -and (Get-Digest $part) -ne $file.digest) {
-            Write-Output "$($file.name) has a wrong digest, starting over"
-            Remove-Item -LiteralPath $part -Force
-            $run = Invoke-Program 'curl.exe' ($curl + @('--output', $part, $file.url))
-        }
-        # 22, 33, 36: what is there cannot be continued (too long, or of another file).
-        if ($run.Code -eq 22 -or $run.Code -eq 33 -or $run.Code -eq 36) {
-            Write-Output "curl.exe ended with $($run.Code), starting over"
+        $got = Get-Digest $part
+        # 22, 33, 36, or a wrong digest: what was there cannot be continued (too long, or of another file).
+        if (@(22, 33, 36) -contains $run.Code -or ($run.Code -eq 0 -and $got -ne $file.digest)) {
+            Write-Output "the part of $($file.name) cannot be continued, starting over"
             Remove-Item -LiteralPath $part -Force -ErrorAction SilentlyContinue
             $run = Invoke-Program 'curl.exe' ($curl + @('--output', $part, $file.url))
+            $got = Get-Digest $part
         }
         if ($run.Code -ne 0) { throw "$($file.name): curl.exe ended with $($run.Code): $($run.Lines -join ' | ')" }
     }
-    $got = Get-Digest $part
     if ($got -ne $file.digest) {
         Remove-Item -LiteralPath $part -Force
         throw "$($file.name) has digest $got, expected $($file.digest); removed"

@@ -17,7 +17,7 @@ $present = Get-CimInstance -ClassName Win32_Service -Filter "Name='kubelet'"
 if ($null -eq $present) {
     Write-Output 'making the service'
     New-Service -Name kubelet -DisplayName 'Kubernetes node agent' -BinaryPathName $Command -DependsOn containerd -StartupType Automatic | Out-Null
-} elseif (-not "$($present.PathName)".StartsWith($Command)) {
+} elseif ($present.PathName -cne $Command -and -not "$($present.PathName)".StartsWith("$Command ")) {
     Write-Output "correcting the service, was: $($present.PathName)"
     # Not sc.exe config, which loses the quotes in a command line.
     $answer = Invoke-CimMethod -InputObject $present -MethodName Change -Arguments @{ PathName = $Command }
