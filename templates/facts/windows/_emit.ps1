@@ -23,8 +23,7 @@ foreach ($Section in @($Probes.Keys)) {
     $Runner.AddScript("$ProbeCommon`n$($Probes[$Section])") | Out-Null
     $Started = $Runner.BeginInvoke()
     if (-not $Started.AsyncWaitHandle.WaitOne($SectionSeconds * 1000)) {
-        # Not Stop(), which waits for what hangs; the thread ends with this process.
-        $Runner.BeginStop($null, $null) | Out-Null
+        # It is left alone: Stop() would wait for what hangs, and its thread ends with this process.
         $Facts[$Section] = [ordered]@{ unknown = "no answer within $SectionSeconds s" }
         continue
     }
