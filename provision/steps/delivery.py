@@ -1,0 +1,159 @@
+"""The files' way to the machines: SFTP to Linux, and the depot on the control plane for Windows."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from provision.artifacts.base import LINUX_FILES
+from provision.artifacts.catalog import needed
+from provision.depot import PROGRAM
+from provision.facts.base import World
+from provision.facts.files import Delivered
+from provision.secrets import Secret
+from provision.settings.model import Machine, Settings
+from provision.steps.base import Context, Judgement, Missing, Satisfied, ScriptCall, Step
+
+DEPOT_PORT = 8475
+DEPOT_LIFE = 7200  # seconds; systemd ends it then, whatever happened to us
+_DEPOT = "/var/lib/hybrid/depot"
+_MEBI = 1 << 20
+
+
+@dataclass(frozen=True)
+class Depot:
+    """A running depot; put into ``ctx.shared["depot"]`` by its step."""
+
+    base: str
+
+    def url(self, name: str) -> str:
+        """Where a Windows machine pulls an artifact from."""
+        return f"{self.base}/{name}"
+
+
+def linux_files(settings: Settings, machine: Machine) -> tuple[str, ...]:
+    """The artifacts that a Linux machine needs; manifests only where they are applied."""
+    control_plane = machine.role == "control-plane"
+    return tuple(s.name for s in needed(settings) if s.os == "linux" or (s.os is None and control_plane))
+
+
+def windows_files(settings: Settings) -> tuple[str, ...]:
+    """The artifacts that every Windows machine needs."""
+    return tuple(s.name for s in needed(settings) if s.os == "windows")
+
+
+def undelivered(world: World, machine: str, names: tuple[str, ...]) -> list[str]:
+    """The artifacts among ``names`` that a machine lacks, or has with another digest than the host's.
+
+    Raises:
+        UnknownFact: the machine has not said what it has.
+    """
+    digests = world.host.digests
+    unresolved = [name for name in names if name not in digests]
+    wanted = {name: digests[name] for name in names if name in digests}
+    return unresolved + world.machine(machine).get(Delivered).lacks(wanted)
+
+
+def deliver_step(settings: Settings, machine: Machine) -> Step:
+    """A Linux machine has its files, uploaded over SFTP and checked there."""
+    names = linux_files(settings, machine)
+    record = ScriptCall(template="linux/50-delivered.sh", runtime={"files": ["kubelet=<SHA-256>"]})
+
+    def check(_: Settings, world: World) -> Judgement:
+        lacking = undelivered(world, machine.name, names)
+        return Missing(f"lacking: {', '.join(lacking)}") if lacking else Satisfied(f"all {len(names)} files are there")
+
+    def apply(ctx: Context) -> None:
+        lacking = undelivered(ctx.world, machine.name, names)
+        upload(ctx, machine.name, lacking)
+        ctx.run(record, files=[f"{name}={ctx.world.host.digests[name]}" for name in lacking])
+
+    return Step(
+        name=f"deliver@{machine.name}",
+        title="its files are delivered",
+        lane="files",
+        machine=machine.name,
+        needs=(f"up@{machine.name}", *(f"fetch-{name}" for name in names)),
+        reads=frozenset({"delivered"}),
+        changes=("delivered",),
+        check=check,
+        scripts=(record,),
+        apply=apply,
+        timeout=1800,
+    )
+
+
+def upload(ctx: Context, machine: str, names: list[str]) -> None:
+    """Put artifacts into a Linux machine's folder of delivered files, with progress on the live line."""
+    for name in names:
+        path = ctx.artifact(name)
+        total = path.stat().st_size
+
+        def progress(have: int, name: str = name, total: int = total) -> None:
+            ctx.waits_for(f"{name}: {have / _MEBI:.0f} of {total / _MEBI:.0f} MiB")
+
+        ctx.guest(machine).put(path, f"{LINUX_FILES}/{name}", ctx.deadline, progress)
+
+
+def depot_step(settings: Settings) -> Step:
+    """The control plane serves the Windows machines' files, as long as one of them lacks any.
+
+    The depot itself lives only as long as it is needed: what the check asks is whether anybody still needs it.
+    """
+    machine = settings.control_plane
+    names = windows_files(settings)
+    serve = ScriptCall(template="linux/55-depot.sh", parameters={"life": DEPOT_LIFE})
+
+    def check(_: Settings, world: World) -> Judgement:
+        lacking = [m.name for m in settings.windows if undelivered(world, m.name, names)]
+        if lacking:
+            return Missing(f"files are lacking on {', '.join(lacking)}")
+        return Satisfied("every Windows machine has its files")
+
+    def apply(ctx: Context) -> None:
+        upload(ctx, machine.name, undelivered(ctx.world, machine.name, names))
+        path = secrets.token_urlsafe(24)
+        # The unguessable path is masked like any secret; it travels in a file, never on a command line.
+        Secret(path)
+        plan = depot_list(settings, path, {name: f"{LINUX_FILES}/{name}" for name in names})
+        guest = ctx.guest(machine.name)
+        guest.put(PROGRAM.read_bytes(), f"{_DEPOT}/depot.py", ctx.deadline)
+        guest.put(json.dumps(plan, indent=2).encode(), f"{_DEPOT}/list.json", ctx.deadline)
+        ctx.run(serve)
+        ctx.shared["depot"] = Depot(f"http://{machine.address}:{DEPOT_PORT}/{path}")
+
+    return Step(
+        name="depot",
+        title="the control plane serves files to the Windows machines",
+        lane="files",
+        machine=machine.name,
+        needs=(
+            f"card@{machine.name}",
+            f"programs@{machine.name}",
+            f"deliver@{machine.name}",
+            *(f"up@{m.name}" for m in settings.windows),
+            *(f"fetch-{name}" for name in names),
+        ),
+        reads=frozenset({"delivered"}),
+        changes=("delivered",),
+        check=check,
+        scripts=(serve,),
+        apply=apply,
+        timeout=1800,
+        transient=True,
+    )
+
+
+def depot_list(settings: Settings, path: str, files: Mapping[str, str]) -> dict[str, object]:
+    """What the depot program reads: where it listens, whom it serves, which files, how long."""
+    return {
+        "address": str(settings.control_plane.address),
+        "port": DEPOT_PORT,
+        "path": path,
+        "clients": [str(machine.address) for machine in settings.windows],
+        "files": dict(files),
+        "life": DEPOT_LIFE,
+        "ready": "/run/hybrid-depot.ready",
+    }
