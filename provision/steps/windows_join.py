@@ -11,7 +11,7 @@ from provision.secrets import Secret
 from provision.settings.model import Machine, Settings
 from provision.steps.base import Context, Judgement, Missing, ScriptCall, Step
 from provision.steps.verdict import verdict
-from provision.steps.windows_system import ADDRESS_LIMIT, route_faults, route_parameters
+from provision.steps.windows_network import ADDRESS_LIMIT, route_faults, route_parameters
 
 CRI_SOCKET = "npipe:////./pipe/containerd-containerd"
 # Keeps Linux pods that name no OS away; what runs on Windows tolerates it, as in upstream's CI.

@@ -12,15 +12,14 @@ from provision.steps.windows_files import (
     kubernetes_step,
 )
 from provision.steps.windows_join import calico_step, join_step, kubelet_service_step
+from provision.steps.windows_network import card_step, egress_step, firewall_step
 from provision.steps.windows_system import (
-    card_step,
-    egress_step,
     features_step,
-    firewall_step,
     host_name_step,
     reboot_step,
     release_step,
     settings_step,
+    stamp_step,
 )
 
 
@@ -49,5 +48,9 @@ def windows_steps(settings: Settings, machine: Machine) -> tuple[Step, ...]:
     if settings.network.egress != "none":
         # Before the join: Calico's virtual switch looks for the card's gateway when it is made.
         steps += [egress_step(settings, machine)]
-    steps += [join_step(settings, machine), calico_step(settings, machine)]
+    steps += [
+        join_step(settings, machine),
+        calico_step(settings, machine),
+        stamp_step(settings, machine, f"calico-windows@{machine.name}"),
+    ]
     return tuple(steps)

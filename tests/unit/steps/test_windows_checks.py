@@ -114,6 +114,8 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("calico-windows", "hns/networks/2/management_ip", "10.0.2.15", "network Calico is on 10.0.2.15"),
     ("calico-windows", "network/kube/addresses", [], "192.168.56.11 is absent on its card"),
     ("calico-windows", "network/default_routes", [], "has no gateway"),
+    ("stamp", "stamp/text", None, "it carries no stamp yet"),
+    ("stamp", "stamp/text", "{}", "it carries the stamp of other settings"),
 ]
 
 

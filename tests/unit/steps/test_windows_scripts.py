@@ -48,10 +48,10 @@ def test_a_rendered_script_is_ascii_parses_and_starts_with_its_usage(step: Step,
 
 
 def test_every_numbered_template_is_run_by_a_step_in_its_order() -> None:
-    # 90-collect.ps1 is run after a failure, 95-stamp.ps1 by the step that all machines share.
+    # 90-collect.ps1 is run after a failure.
     numbered = sorted(p.name for p in (TEMPLATES / "windows").glob("[0-9]*.ps1"))
     used = [call.template.removeprefix("windows/") for _, call in CALLS]
-    assert set(numbered) - set(used) == {"90-collect.ps1", "95-stamp.ps1"}
+    assert set(numbered) - set(used) == {"90-collect.ps1"}
     assert list(dict.fromkeys(used)) == sorted(set(used))
 
 

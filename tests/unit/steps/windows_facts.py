@@ -10,9 +10,11 @@ from provision.facts.base import HostFacts, MachineFacts, World
 from provision.render.engine import render
 from provision.settings.complete import complete, defaults
 from provision.settings.model import Machine, Settings
+from provision.settings.stamp import stamp
 from provision.steps.windows_files import CONTAINERD_FILES, KUBERNETES_FILES, containerd_config
 from provision.steps.windows_join import kubelet_command
-from provision.steps.windows_system import DEFENDER_PROGRAMS, FIREWALL_RULES, registry_values
+from provision.steps.windows_network import FIREWALL_RULES
+from provision.steps.windows_system import DEFENDER_PROGRAMS, registry_values
 
 SETTINGS = defaults()
 WORKER = SETTINGS.windows[0]
@@ -119,7 +121,7 @@ def finished(settings: Settings = SETTINGS) -> dict[str, dict[str, Any]]:
                 {"name": "Calico", "type": "Overlay", "management_ip": str(worker.address)},
             ],
         },
-        "stamp": {"text": None},
+        "stamp": {"text": stamp(settings, worker.name).to_json() + "\r\n"},
     }
 
 
