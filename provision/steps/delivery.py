@@ -59,7 +59,7 @@ def undelivered(world: World, machine: str, names: tuple[str, ...]) -> list[str]
 def deliver_step(settings: Settings, machine: Machine) -> Step:
     """A Linux machine has its files, uploaded over SFTP and checked there."""
     names = linux_files(settings, machine)
-    record = ScriptCall(template="linux/50-delivered.sh", runtime={"files": ["kubelet=<SHA-256>"]})
+    record = ScriptCall(template="linux/50-delivered.sh", runtime={"files": ["NAME=SHA-256"]})
 
     def check(_: Settings, world: World) -> Judgement:
         lacking = undelivered(world, machine.name, names)

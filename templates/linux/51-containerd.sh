@@ -1,7 +1,6 @@
 #!/bin/bash
 # containerd and runc are installed from their releases, configured for kubelet, and running.
 # Usage: bash 51-containerd.sh   (as root; the archives lie in /var/lib/hybrid/files)
-CONFIG={{ config | sh }}
 {% include 'linux/_start.sh' %}
 
 {% include 'linux/_install.sh' %}
@@ -10,7 +9,9 @@ unpack "$(delivered containerd-linux.tar.gz)" /usr/local
 install_program "$(delivered runc)" /usr/local/sbin/runc
 
 mkdir -p /etc/containerd /etc/cni/net.d /opt/cni/bin
-printf '%s' "$CONFIG" > /etc/containerd/config.toml
+cat > /etc/containerd/config.toml <<'CONFIG'
+{{ config | trim('\n') }}
+CONFIG
 
 cat > /etc/systemd/system/containerd.service <<'UNIT'
 [Unit]

@@ -2,7 +2,6 @@
 # The control plane runs: images pulled, kubeadm init ended well, the API answers.
 # A run that was killed in the middle is undone by kubeadm reset and made again.
 # Usage: bash 60-kubeadm-init.sh   (as root; detached, it takes minutes)
-CONFIG={{ config | sh }}
 {% include 'linux/_start.sh' %}
 
 mkdir -p /var/lib/hybrid/kubeadm /root/.kube
@@ -11,7 +10,9 @@ if [ ! -f /var/lib/hybrid/kubeadm/initialised ]; then
         say 'an earlier kubeadm init did not come to its end; resetting'
         kubeadm reset --force --cri-socket=unix:///run/containerd/containerd.sock
     fi
-    printf '%s' "$CONFIG" > /var/lib/hybrid/kubeadm/init.yaml
+    cat > /var/lib/hybrid/kubeadm/init.yaml <<'CONFIG'
+{{ config | trim('\n') }}
+CONFIG
     say 'pulling the images of the control plane'
     kubeadm config images pull --config=/var/lib/hybrid/kubeadm/init.yaml
     say 'kubeadm init'

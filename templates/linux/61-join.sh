@@ -1,7 +1,6 @@
 #!/bin/bash
 # This Linux worker has joined the cluster.
 # Usage: bash 61-join.sh   (as root; the configuration holds a token that lives minutes, the file is removed)
-CONFIG={{ config | sh }}
 {% include 'linux/_start.sh' %}
 
 mkdir -p /var/lib/hybrid/kubeadm
@@ -12,7 +11,9 @@ if [ ! -f /var/lib/hybrid/kubeadm/joined ]; then
     fi
     trap 'rm -f /run/hybrid-join.yaml' EXIT
     install -m 0600 /dev/null /run/hybrid-join.yaml
-    printf '%s' "$CONFIG" > /run/hybrid-join.yaml
+    cat > /run/hybrid-join.yaml <<'CONFIG'
+{{ config | trim('\n') }}
+CONFIG
     kubeadm join --config=/run/hybrid-join.yaml
     printf 'ended well\n' > /var/lib/hybrid/kubeadm/joined
 fi

@@ -1,10 +1,9 @@
 #!/bin/bash
-# The network works in both directions: every pod that the cluster needs on Windows runs, and the smoke pods are
-# ready. Their readiness probes are real requests between Linux and Windows, and DNS.
+# The network works in both directions: DNS and every pod that Windows nodes need are ready, and so are the smoke
+# pods, whose readiness probes are real requests between Linux and Windows by DNS names.
 # Usage: bash 91-cluster-ready.sh   (as root on the control plane; waits)
-WORKLOADS={{ workloads | sh }}
+DAEMONSETS={{ daemonsets | sh }}
 WINDOWS_NODES={{ windows_nodes | sh }}
-PODS={{ pods | sh }}
 SECONDS_TO_WAIT={{ seconds | sh }}
 {% include 'linux/_start.sh' %}
 
@@ -14,17 +13,17 @@ DEADLINE=$((SECONDS + SECONDS_TO_WAIT))
 BEFORE=''
 while true; do
     WAITING=''
-    for workload in "${WORKLOADS[@]}"; do
+    for workload in "${DAEMONSETS[@]}"; do
         SEEN="$(kube get daemonset --namespace "${workload%%/*}" "${workload##*/}" -o jsonpath='{.status.numberReady}/{.status.desiredNumberScheduled}' 2>&1 || true)"
         if [ "$SEEN" != "$WINDOWS_NODES/$WINDOWS_NODES" ]; then
             WAITING="$WAITING ${workload##*/} ($SEEN)"
         fi
     done
-    SEEN="$(kube get pods --namespace hybrid-check -o jsonpath='{range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status} {end}' 2>&1 || true)"
-    for name in "${PODS[@]}"; do
-        case " $SEEN " in
-            *" $name=True "*) ;;
-            *) WAITING="$WAITING $name" ;;
+    for workload in hybrid-check/linux kube-system/coredns; do
+        SEEN="$(kube get deployment --namespace "${workload%%/*}" "${workload##*/}" -o jsonpath='{.status.readyReplicas}/{.spec.replicas}' 2>&1 || true)"
+        case "$SEEN" in
+            1/1 | 2/2) ;;
+            *) WAITING="$WAITING ${workload##*/} ($SEEN)" ;;
         esac
     done
     if [ -z "$WAITING" ]; then

@@ -1,0 +1,203 @@
+"""The control plane by kubeadm, the way out, and Linux workers that join."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from provision import knowledge
+from provision.facts.base import World
+from provision.facts.cluster import Nodes
+from provision.facts.linux import Kubeadm, Services
+from provision.render.engine import render
+from provision.settings.model import Machine, Settings
+from provision.steps.base import Context, Judgement, Missing, Satisfied, ScriptCall, Step
+from provision.steps.join_token import join_token, token_call
+from provision.steps.linux_node import egress_step
+
+CRI_SOCKET = "unix:///run/containerd/containerd.sock"
+_STATIC_PODS = frozenset({"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"})
+
+
+def control_plane_steps(settings: Settings) -> tuple[Step, ...]:
+    """kubeadm init, egress where the settings ask for it, and the Linux workers."""
+    steps = [_control_plane(settings)]
+    if settings.windows and settings.network.egress == "control-plane":
+        steps.append(egress_step(settings, settings.control_plane))
+    steps += [_join(settings, machine) for machine in settings.linux_workers]
+    return tuple(steps)
+
+
+def init_config(settings: Settings) -> str:
+    """What `kubeadm init` gets."""
+    kubernetes, machine = settings.kubernetes, settings.control_plane
+    gates = ",".join(f"{name}={str(on).lower()}" for name, on in kubernetes.feature_gates.items())
+    common = {"v": str(kubernetes.verbosity), **({"feature-gates": gates} if gates else {})}
+    runtime = ",".join(f"{api}={str(on).lower()}" for api, on in kubernetes.runtime_config.items())
+    extra = kubernetes.extra_args
+    return render(
+        "kubeadm/init.yaml",
+        api=knowledge.kubeadm_api(kubernetes.version),
+        cluster_name=settings.cluster.name,
+        version=kubernetes.version,
+        address=str(machine.address),
+        node_name=settings.node_name(machine.name),
+        pods=str(settings.network.pods),
+        services=str(settings.network.services),
+        # Loopback: a provider may only forward a port to here.
+        sans=["127.0.0.1", "localhost", str(machine.address), machine.name],
+        kubelet_args=kubelet_args(settings, machine),
+        apiserver_args={**common, **({"runtime-config": runtime} if runtime else {}), **extra.get("apiserver", {})},
+        controller_manager_args={**common, **extra.get("controller-manager", {})},
+        scheduler_args={**common, **extra.get("scheduler", {})},
+        etcd_args=dict(extra.get("etcd", {})),
+        kubelet_config=kubelet_config(settings),
+        kube_proxy_config=_kube_proxy_config(settings),
+    )
+
+
+def kubelet_args(settings: Settings, machine: Machine) -> dict[str, str]:
+    """Flags of a Linux kubelet; the address, because the first card is the one of the way out."""
+    return {"node-ip": str(machine.address), **settings.kubernetes.extra_args.get("kubelet", {})}
+
+
+def kubelet_config(settings: Settings) -> dict[str, Any]:
+    """The KubeletConfiguration of all nodes, the user's own keys last."""
+    kubernetes = settings.kubernetes
+    gates = dict(kubernetes.feature_gates)
+    made: dict[str, Any] = {"cgroupDriver": "systemd", "logging": {"verbosity": kubernetes.verbosity}}
+    if settings.features.node_log_query:
+        made |= {"enableSystemLogHandler": True, "enableSystemLogQuery": True}
+        if knowledge.kubernetes(kubernetes.version).log_query_gate:
+            gates = {"NodeLogQuery": True, **gates}
+    if gates:
+        made["featureGates"] = gates
+    return _merged(made, kubernetes.kubelet_config)
+
+
+def _merged(made: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(made)
+    for key, value in own.items():
+        before = result.get(key)
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            result[key] = _merged(before, value)
+        else:
+            result[key] = value
+    return result
+
+
+def _kube_proxy_config(settings: Settings) -> dict[str, Any]:
+    # The mode is written out: from 1.37 on kubeadm wants it named.
+    made: dict[str, Any] = {"mode": "iptables"}
+    if settings.kubernetes.feature_gates:
+        made["featureGates"] = dict(settings.kubernetes.feature_gates)
+    return made
+
+
+def _control_plane(settings: Settings) -> Step:
+    machine = settings.control_plane
+    config = init_config(settings)
+
+    def check(_: Settings, world: World) -> Judgement:
+        facts = world.machine(machine.name)
+        kubeadm = facts.get(Kubeadm)
+        if not kubeadm.initialised:
+            return Missing("kubeadm init has not come to its end")
+        gone = sorted(_STATIC_PODS - set(kubeadm.manifests))
+        if gone:
+            return Missing(f"manifests are gone: {', '.join(gone)}")
+        unit = facts.get(Services).units.get("kubelet")
+        if unit is None or unit.active != "active":
+            return Missing("kubelet does not run")
+        if world.cluster.get(Nodes).find(settings.node_name(machine.name)) is None:
+            return Missing("it has no node")
+        return Satisfied("kubeadm init ended well, the API answers")
+
+    return Step(
+        name="control-plane",
+        title=f"the control plane {settings.kubernetes.version} answers",
+        lane="system",
+        machine=machine.name,
+        needs=(
+            f"card@{machine.name}",
+            f"host-name@{machine.name}",
+            f"containerd@{machine.name}",
+            f"cni-plugins@{machine.name}",
+            f"kubernetes@{machine.name}",
+        ),
+        reads=frozenset({"kubeadm", "services", "cluster.nodes"}),
+        changes=("kubeadm", "services", "cluster.nodes"),
+        check=check,
+        scripts=(
+            ScriptCall(
+                template="linux/60-kubeadm-init.sh",
+                parameters={"config": config},
+                documents={"init.yaml": config},
+            ),
+        ),
+        detached=True,
+        timeout=max(1200.0, settings.timeouts.step),
+    )
+
+
+def join_config(settings: Settings, machine: Machine, *, token: str, ca_hash: str, endpoint: str) -> str:
+    """What `kubeadm join` gets on a Linux worker; it holds the token."""
+    return render(
+        "kubeadm/join.yaml",
+        api=knowledge.kubeadm_api(settings.kubernetes.version),
+        endpoint=endpoint,
+        token=token,
+        ca_hash=ca_hash,
+        name=settings.node_name(machine.name),
+        cri_socket=CRI_SOCKET,
+        taints=[],
+        kubelet_args=kubelet_args(settings, machine),
+    )
+
+
+def _join(settings: Settings, machine: Machine) -> Step:
+    shown = join_config(
+        settings,
+        machine,
+        token="TOKEN",  # noqa: S106 - a placeholder
+        ca_hash="sha256:HASH",
+        endpoint=f"{settings.control_plane.address}:6443",
+    )
+    call = ScriptCall(template="linux/61-join.sh", runtime={"config": shown}, documents={"join.yaml": shown})
+
+    def check(_: Settings, world: World) -> Judgement:
+        facts = world.machine(machine.name)
+        if not facts.get(Kubeadm).joined:
+            return Missing("kubeadm join has not come to its end")
+        unit = facts.get(Services).units.get("kubelet")
+        if unit is None or unit.active != "active":
+            return Missing("kubelet does not run")
+        return Satisfied("it has joined")
+
+    def apply(ctx: Context) -> None:
+        found = join_token(ctx)
+        config = join_config(
+            settings, machine, token=found.token.reveal(), ca_hash=found.ca_hash, endpoint=found.endpoint
+        )
+        ctx.run(call, config=config)
+
+    return Step(
+        name=f"join@{machine.name}",
+        title="it has joined the cluster",
+        lane="system",
+        machine=machine.name,
+        needs=(
+            "control-plane",
+            f"card@{machine.name}",
+            f"host-name@{machine.name}",
+            f"containerd@{machine.name}",
+            f"cni-plugins@{machine.name}",
+            f"kubernetes@{machine.name}",
+        ),
+        reads=frozenset({"kubeadm", "services"}),
+        changes=("kubeadm", "services"),
+        check=check,
+        scripts=(token_call(settings), call),
+        apply=apply,
+        timeout=settings.timeouts.step,
+    )
