@@ -7,9 +7,9 @@ from provision.errors import Refused
 from provision.facts.base import UnknownFact, World
 from provision.facts.windows import Hns, Kubelet, Network
 from provision.render.engine import render
-from provision.secrets import Secret
 from provision.settings.model import Machine, Settings
 from provision.steps.base import Context, Judgement, Missing, ScriptCall, Step
+from provision.steps.join_token import join_token, token_call
 from provision.steps.verdict import verdict
 from provision.steps.windows_network import ADDRESS_LIMIT, route_faults, route_parameters
 
@@ -17,8 +17,6 @@ CRI_SOCKET = "npipe:////./pipe/containerd-containerd"
 # Keeps Linux pods that name no OS away; what runs on Windows tolerates it, as in upstream's CI.
 TAINT = {"key": "os", "value": "windows", "effect": "NoSchedule"}
 HIDDEN = "(token)"
-# How long a token lives; a join takes one or two minutes.
-TOKEN_LIFE = "15m"  # noqa: S105 - a duration
 # Seconds more than the script's own limit, so that its error (with the last thing seen) comes first.
 SLACK = 120.0
 
@@ -122,7 +120,6 @@ def join_step(settings: Settings, machine: Machine) -> Step:
 
     # What `invoke render` shows.
     example = join_config(settings, machine, endpoint=f"{master.address}:6443", token=HIDDEN, ca_hash="sha256:(hash)")
-    token_call = ScriptCall(template="linux/70-join-token.sh", parameters={"ttl": TOKEN_LIFE}, machine=master.name)
     join_call = ScriptCall(
         template="windows/80-join.ps1",
         runtime={"join_config": example},
@@ -145,17 +142,16 @@ def join_step(settings: Settings, machine: Machine) -> Step:
             ctx.run(join_call, join_config="")
             return
         ctx.waits_for("a join token")
-        made = ctx.run(token_call)
-        token = Secret(str(made["token"]))
+        made = join_token(ctx)
         ctx.waits_for("kubeadm")
         ctx.run(
             join_call,
             join_config=join_config(
                 settings,
                 machine,
-                endpoint=str(made["endpoint"]),
-                token=token.reveal(),
-                ca_hash=str(made["ca_hash"]),
+                endpoint=made.endpoint,
+                token=made.token.reveal(),
+                ca_hash=made.ca_hash,
             ),
         )
 
@@ -174,7 +170,7 @@ def join_step(settings: Settings, machine: Machine) -> Step:
         reads=frozenset({"kubelet"}),
         changes=("kubelet",),
         check=check,
-        scripts=(token_call, join_call),
+        scripts=(token_call(settings), join_call),
         apply=apply,
         timeout=settings.timeouts.step,
     )
