@@ -38,7 +38,9 @@ def card_step(settings: Settings, machine: Machine) -> Step:
         if kube is None:
             return Missing("there is no card kube")
         states = {(a.address, a.prefix): a.state for a in kube.addresses if not a.address.startswith("169.254.")}
-        state = states.pop((str(machine.address), prefix), "absent")
+        # Of a machine that is not ours, the prefix is not ours either.
+        ours = [key for key in states if key[0] == str(machine.address) and (key[1] == prefix or not machine.mac)]
+        state = states.pop(ours[0]) if ours else "absent"
         wrong = []
         if state != "Preferred":
             wrong.append(f"{machine.address}/{prefix} is {state} on {kube.carrier}")

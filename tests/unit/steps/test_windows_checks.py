@@ -206,6 +206,7 @@ def test_an_existing_machines_card_is_named_and_proved_and_otherwise_left_alone(
     steps = {step.name.split("@")[0]: step for step in windows_steps(settings, worker)}
     sections = finished(settings)
     kube = sections["network"]["kube"] | {"dhcp": "Enabled", "dns_registration": True}
+    kube["addresses"][0]["prefix"] = 16
     kube["addresses"] = [*kube["addresses"], {"address": "192.168.56.200", "prefix": 24, "state": "Preferred"}]
     sections["network"] |= {"kube": kube, "default_routes": [{"index": 21, "gateway": "192.168.56.1", "metric": 25}]}
     assert isinstance(judged(steps["card"], sections, settings), Satisfied)
