@@ -20,7 +20,7 @@ install_program() {
 unpack() {
     local line names
     mkdir -p "$2"
-    names="$(tar -xzvf "$1" --no-same-owner -C "$2")"
+    names="$(tar -xzvf "$1" --no-same-owner --no-overwrite-dir -C "$2")"
     while read -r line; do
         case "$line" in
             '' | */) ;;
