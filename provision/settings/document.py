@@ -79,7 +79,7 @@ def read(text: str, name: str, *, base: FilePath, hints: dict[str, str] | None =
     """
     document = Document()
     node = compose(text, name, document)
-    if node is None:
+    if node is None or node.tag == "tag:yaml.org,2002:null":
         return document
     reader = _Reader(document, name, base, hints or {})
     if not isinstance(node, yaml.MappingNode):

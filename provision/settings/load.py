@@ -137,7 +137,7 @@ def _read_file(path: FilePath, workspace: FilePath) -> tuple[Document, list[str]
         line = error.object[: error.start].count(b"\n") + 1
         problem = Problem(Origin("file", shown, line), (), "the file is not UTF-8", "save it as UTF-8")
         raise BadSettings([problem]) from error
-    translated = older.translate(text, shown)
+    translated = older.translate(text, shown, base=path.parent.absolute())
     if translated is not None:
         return translated.document, [translated.notice], True
     return read(text, shown, base=path.parent.absolute(), hints=older.SPELLINGS), [], False

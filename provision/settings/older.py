@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path as FilePath
 from typing import Any
 
 import yaml
@@ -31,6 +32,7 @@ class Flat:
 
     values: dict[str, str]
     origins: dict[str, Origin]
+    base: FilePath
 
     def says(self, *keys: str) -> bool:
         """Whether one of these is switched on; booleans came as texts, too."""
@@ -130,7 +132,7 @@ def _binary(name: str) -> Rule:
         # Before there was a switch, a path outside of the old repository was somebody's own build.
         own = "overwrite_windows_bins" not in flat.values and not value.startswith(_OWN_FOLDER)
         if overwritten or own:
-            made.put(flat, key, ("kubernetes", "binaries", name), value)
+            made.put(flat, key, ("kubernetes", "binaries", name), str(flat.base / FilePath(value).expanduser()))
         else:
             made.drop(
                 key, f"it was the old build folder; write kubernetes.binaries: {{{name}: PATH}} for your own build"
@@ -237,10 +239,14 @@ SPELLINGS: dict[str, str] = {
 }
 
 
-def translate(text: str, name: str) -> Translated | None:
+def translate(text: str, name: str, *, base: FilePath = FilePath()) -> Translated | None:
     """Today's form of an old file; None when the text is no such file (or is not YAML at all).
 
     A file is of the old form when it has a key that only the old form has, and none that only today's has.
+
+    Args:
+        name: the file's name as it stands in problems.
+        base: the folder that relative paths in the file start from.
     """
     document = Document()
     node = compose(text, name, document)
@@ -253,7 +259,7 @@ def translate(text: str, name: str) -> Translated | None:
         return None
     made = Translated(document)
     document.origins[()] = Origin("file", name, 1, 1)
-    flat = _flat(pairs, name, document)
+    flat = _flat(pairs, name, document, base)
     document.values["machines"] = [
         {"name": _NAMES[PLANE], "os": "linux", "role": "control-plane"},
         {"name": _NAMES[WINDOWS], "os": "windows", "memory": "6144"},
@@ -272,8 +278,8 @@ def translate(text: str, name: str) -> Translated | None:
     return made
 
 
-def _flat(pairs: list[tuple[yaml.ScalarNode, yaml.Node]], name: str, document: Document) -> Flat:
-    flat = Flat({}, {})
+def _flat(pairs: list[tuple[yaml.ScalarNode, yaml.Node]], name: str, document: Document, base: FilePath) -> Flat:
+    flat = Flat({}, {}, base)
     for key, value in pairs:
         mark = key.start_mark
         origin = Origin("file", name, mark.line + 1, mark.column + 1, key.value)

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from provision.settings.report import plain
 from provision.settings.model import Machine, Settings
+from provision.settings.report import plain
 
 How = Literal["changeable in place", "machine made again"]
 IN_PLACE: How = "changeable in place"

@@ -9,10 +9,10 @@ import yaml
 
 from provision.errors import SettingsError
 from provision.host.files import write_atomically
-from provision.settings.report import plain
 from provision.settings.load import TEMPLATE, Loaded
 from provision.settings.model import Settings
 from provision.settings.problems import Path
+from provision.settings.report import plain
 from provision.settings.shape import leaves
 
 _WIDTH = 100
