@@ -105,7 +105,7 @@ class Driver(vagrant.Vagrant):
             _write(log, f"exit code {done.code}")
         if done.code != 0:
             output = "\n".join(t for line in (done.out + "\n" + done.err).splitlines() if (t := plain(line)))
-            kept = [line for line in output.splitlines() if not progress.is_progress(line)]
+            kept = [line for line in output.splitlines() if not progress.is_progress(line) and not _FRAME.match(line)]
             raise error_for(
                 f"`{words}` ended with exit code {done.code}", output, MASKER("\n".join(tail("\n".join(kept))))
             )
@@ -331,6 +331,8 @@ def state_of(vagrant_state: str | None) -> MachineState:
 
 
 _PASSWORD = re.compile(r"^(\s*(?:RDP)?Password)\s.*$")
+# A frame of a Ruby backtrace; the error itself stands before the frames.
+_FRAME = re.compile(r"^(?:\d+: )?from \S+:\d+:in ")
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
