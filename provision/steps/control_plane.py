@@ -8,9 +8,11 @@ from typing import Any
 from provision import knowledge
 from provision.facts.base import World
 from provision.facts.cluster import Nodes
+from provision.facts.files import Stamp
 from provision.facts.linux import Kubeadm, Services
 from provision.render.engine import render
 from provision.settings.model import Machine, Settings
+from provision.settings.stamp import stamp
 from provision.steps.base import Context, Judgement, Missing, Satisfied, ScriptCall, Step
 from provision.steps.join_token import join_token, token_call
 from provision.steps.linux_node import egress_step
@@ -20,11 +22,13 @@ _STATIC_PODS = frozenset({"etcd", "kube-apiserver", "kube-controller-manager", "
 
 
 def control_plane_steps(settings: Settings) -> tuple[Step, ...]:
-    """kubeadm init, egress where the settings ask for it, and the Linux workers."""
+    """kubeadm init, egress where the settings ask for it, the Linux workers, and the stamps of all of them."""
     steps = [_control_plane(settings)]
     if settings.windows and settings.network.egress == "control-plane":
         steps.append(egress_step(settings, settings.control_plane))
-    steps += [_join(settings, machine) for machine in settings.linux_workers]
+    steps.append(_stamp(settings, settings.control_plane, "control-plane"))
+    for machine in settings.linux_workers:
+        steps += [_join(settings, machine), _stamp(settings, machine, f"join@{machine.name}")]
     return tuple(steps)
 
 
@@ -200,4 +204,27 @@ def _join(settings: Settings, machine: Machine) -> Step:
         scripts=(token_call(settings), call),
         apply=apply,
         timeout=settings.timeouts.step,
+    )
+
+
+def _stamp(settings: Settings, machine: Machine, needs: str) -> Step:
+    text = stamp(settings, machine.name).to_json()
+
+    def check(_: Settings, world: World) -> Judgement:
+        now = (world.machine(machine.name).get(Stamp).text or "").strip()
+        if now != text:
+            return Missing("it carries the stamp of other settings" if now else "it carries no stamp yet")
+        return Satisfied("it carries the stamp of these settings")
+
+    return Step(
+        name=f"stamp@{machine.name}",
+        title="the machine says which settings shaped it",
+        lane="system",
+        machine=machine.name,
+        needs=(needs,),
+        reads=frozenset({"stamp"}),
+        changes=("stamp",),
+        check=check,
+        scripts=(ScriptCall(template="linux/95-stamp.sh", parameters={"stamp": text}),),
+        timeout=120,
     )

@@ -132,8 +132,6 @@ def depot_step(settings: Settings) -> Step:
         needs=(
             f"card@{machine.name}",
             f"programs@{machine.name}",
-            f"deliver@{machine.name}",
-            *(f"up@{m.name}" for m in settings.windows),
             *(f"fetch-{name}" for name in names),
         ),
         reads=frozenset({"delivered"}),

@@ -148,6 +148,7 @@ def _cluster_ready(settings: Settings) -> Step:
             "smoke-pods",
             "tokens-gone",
             *(("kube-proxy-windows",) if windows_nodes else ()),
+            *(f"calico-windows@{machine.name}" for machine in settings.windows),
         ),
         reads=frozenset({"cluster.workloads", "cluster.checks"}),
         changes=("cluster.workloads", "cluster.checks"),
