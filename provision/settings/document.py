@@ -18,6 +18,9 @@ from provision.settings import shape as shapes
 from provision.settings.problems import Origin, Path, Problem, dotted
 from provision.settings.shape import Shape
 
+_DEEPEST = 30
+_DEEP = f"tables and lists are nested more than {_DEEPEST} levels deep"
+
 
 @dataclass
 class Document:
@@ -41,9 +44,16 @@ def compose(text: str, name: str, into: Document) -> yaml.Node | None:
     try:
         loader = yaml.SafeLoader(text)
         try:
-            return loader.get_single_node()
+            node = loader.get_single_node()
         finally:
             loader.dispose()
+        deep = _too_deep(node)
+        if deep is None:
+            return node
+        line, column = deep.start_mark.line + 1, deep.start_mark.column + 1
+        into.problems.append(Problem(Origin("file", name, line, column), (), _DEEP, "look for a bracket too many"))
+    except RecursionError:
+        into.problems.append(Problem(Origin("file", name), (), _DEEP, "look for a bracket too many"))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
@@ -55,6 +65,22 @@ def compose(text: str, name: str, into: Document) -> yaml.Node | None:
         what = f"the character U+{ord(text[error.position]):04X} is not allowed in YAML"
         into.problems.append(Problem(Origin("file", name, line, column), (), what, "delete it"))
     return None
+
+
+def _too_deep(root: yaml.Node | None) -> yaml.Node | None:
+    """The first node below the deepest level that any settings need; None when all is well."""
+    level: list[yaml.Node] = [root] if root else []
+    seen: set[int] = set()
+    for _ in range(_DEEPEST):
+        inner: list[yaml.Node] = []
+        for node in level:
+            if isinstance(node, yaml.ScalarNode) or id(node) in seen:
+                continue
+            seen.add(id(node))
+            pairs = isinstance(node, yaml.MappingNode)
+            inner += [part for pair in node.value for part in pair] if pairs else node.value
+        level = inner
+    return level[0] if level else None
 
 
 def _remedy(text: str, mark: yaml.Mark | None, what: str) -> str:

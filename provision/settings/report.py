@@ -33,12 +33,19 @@ def effective(loaded: Loaded) -> list[Row]:
 
 
 def _origin(key: str, loaded: Loaded) -> str:
+    own = loaded.origins.get(key)
+    # Keys of a table may come from elsewhere than the table itself.
+    below = [origin for name, origin in loaded.origins.items() if name.startswith(f"{key}.")]
+    others = [origin for origin in below if own is None or origin.kind != own.kind]
+    places = [*([own] if own else []), *others]
+    if places:
+        return ", ".join(dict.fromkeys(str(place) for place in places))
     parts = key.split(".")
-    for length in range(len(parts), 0, -1):
-        found = loaded.origins.get(".".join(parts[:length]))
-        if found is not None:
-            # What stands around a key says nothing about the key, unless it was given as a whole.
-            return str(found) if length == len(parts) or found.kind != "file" else "default"
+    for length in range(len(parts) - 1, 0, -1):
+        around = loaded.origins.get(".".join(parts[:length]))
+        # A table that an override gave as a whole; one in the file says nothing about keys that are not in it.
+        if around is not None and around.kind != "file":
+            return f"{around}, default"
     return "default"
 
 

@@ -166,6 +166,18 @@ def test_every_setting_says_where_it_came_from(loading: Loader) -> None:
     assert rows["machines.cp1.address"] == ("192.168.56.10", "derived")
 
 
+def test_a_table_from_two_places_names_both(loading: Loader) -> None:
+    text = "kubernetes:\n  feature_gates: {A: true}\n  binaries: {}\n"
+    loaded = loading(text, overrides=["kubernetes.feature_gates.B=false", "kubernetes.runtime_config.a/v1=true"])
+    rows = {row.key: (row.value, row.origin) for row in effective(loaded)}
+    assert rows["kubernetes.feature_gates"] == (
+        "{A: true, B: false}",
+        "variables.yaml:2, --set kubernetes.feature_gates.B",
+    )
+    assert rows["kubernetes.runtime_config"] == ("{a/v1: true}", "--set kubernetes.runtime_config.a/v1")
+    assert rows["kubernetes.extra_args"][1] == "default"
+
+
 def test_a_proxy_password_is_not_shown(loading: Loader) -> None:
     rows = {row.key: row.value for row in effective(loading("network:\n  proxy: http://me:pw@proxy:3128\n"))}
     assert rows["network.proxy"] == "http://proxy:3128"
