@@ -84,6 +84,14 @@ UNIT
     systemctl enable hybrid-network.service
     say "setting $ADDRESS on the card with MAC $MAC"
     systemctl restart hybrid-network.service
+
+    DEADLINE=$((SECONDS + 30))
+    until grep -q LOWER_UP <<< "$(ip -brief link show dev kube)"; do
+        if [ "$SECONDS" -ge "$DEADLINE" ]; then
+            fail 'the card kube has no link: is it attached to a network?'
+        fi
+        sleep 1
+    done
 fi
 
 case " $(ip -brief -4 address show) " in
