@@ -228,10 +228,9 @@ class Machine:
         stops = [self._down] if streams is None else [self._down, streams.killed]
         return self.latencies.wait(row, *stops, times=times)
 
-    def sleeps(self, seconds: float, streams: Streams | None = None) -> bool:
-        """A script's own sleep, scaled; False when it was ended early."""
-        stops = [self._down] if streams is None else [self._down, streams.killed]
-        return pause(seconds * self.latencies.scale, *stops)
+    def sleeps(self, seconds: float, *stops: threading.Event) -> bool:
+        """A script's own sleep, scaled; False when one of the events (or the machine's end) cut it short."""
+        return pause(seconds * self.latencies.scale, *(stops or (self._down,)))
 
     def _space(self, size: int) -> None:
         if size > SMALL and self.faults.strikes("disk-full"):

@@ -50,7 +50,7 @@ class NodeReport:
     """What a running kubelet says of its node, at this moment.
 
     Attributes:
-        ready: None, or why the container runtime's network is not ready.
+        network_ready: whether the container runtime says NetworkReady.
         taints: as ``key=value:effect``, only used when the node is new.
     """
 
@@ -64,6 +64,7 @@ class NodeReport:
     address: str
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[str, ...] = ()
+    network_ready: bool = True
 
 
 class ClusterApi(Protocol):
@@ -75,7 +76,7 @@ class ClusterApi(Protocol):
         ...
 
     def cluster_info(self, token: str, ca_hashes: Iterable[str], moment: float) -> str:
-        """The CA certificate (PEM), when the token is good at that moment and the hash is right.
+        """The CA certificate (PEM), when the token is good at that moment and the hash is right (none: unchecked).
 
         Raises:
             JoinRefused: unknown or expired token, or another CA.
@@ -129,3 +130,72 @@ def api_at(neighbours: Neighbours, address: str, port: int = 6443) -> ClusterApi
     if not hasattr(machine, "cluster_api"):
         return None
     return cast(ServesApi, machine).cluster_api(address, port)
+
+
+@dataclass(frozen=True)
+class HostProcess:
+    """A container of a HostProcess pod, as the cluster asks a Windows machine to run it.
+
+    Attributes:
+        name: ``<namespace>/<pod>``; the same name again is the same container, started anew.
+        command: program and arguments, as the pod's manifest has them.
+        env: its own variables; the machine adds CONTAINER_SANDBOX_MOUNT_POINT (``C:\\hpc``).
+        files: what its ConfigMaps put below the mount point: path from there (``/hybrid/start.ps1``) -> text.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    env: Mapping[str, str]
+    files: Mapping[str, str]
+
+
+class WindowsNode(Protocol):
+    """What the cluster asks of a Windows machine with a running kubelet; `windows_node` finds it."""
+
+    @property
+    def boot_count(self) -> int: ...
+
+    def node(self) -> NodeReport | None:
+        """What the running kubelet says; None when it does not run, has no credentials or is cut off."""
+        ...
+
+    def cni_folders(self) -> tuple[str, str] | None:
+        """The folders of CNI programs and configuration that the running containerd looks into; None: it does not run."""
+        ...
+
+    def image_problem(self, image: str) -> str | None:
+        """Why this image cannot be had here; None when it can."""
+        ...
+
+    def calico_networks(self, adapter: str, pod_subnet: str) -> str | None:
+        """What Calico's node service does: the HNS networks External and Calico on a card, and the endpoint Calico_ep.
+
+        Returns why it could not; None when they are there.
+        """
+        ...
+
+    def has_network(self, name: str) -> bool:
+        """Whether HNS has a network of that name now."""
+        ...
+
+    def host_process(self, container: HostProcess) -> str | None:
+        """Run a container until it stays up (its main program serves) or has ended; called in a thread of its own.
+
+        Returns why it is not running; None when it is.
+        """
+        ...
+
+    def host_process_runs(self, name: str) -> bool:
+        """Whether the container of that name runs now."""
+        ...
+
+
+def windows_node(neighbours: Neighbours, node: str) -> WindowsNode | None:
+    """The running Windows machine whose kubelet reports this node; None when there is none."""
+    for machine in neighbours.all():
+        if machine.os == "windows" and machine.answers and hasattr(machine, "node"):
+            found = cast(WindowsNode, machine)
+            report = found.node()
+            if report is not None and report.name == node:
+                return found
+    return None

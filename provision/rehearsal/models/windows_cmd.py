@@ -1,0 +1,90 @@
+"""Command lines: cmd.exe's own rules, and how the C runtime splits arguments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+SPECIAL = "&|<>^()"
+
+
+def split_arguments(line: str) -> list[str]:
+    """The arguments of a command line as Microsoft's C runtime makes them (after the program's name too)."""
+    arguments: list[str] = []
+    current: list[str] = []
+    quoted = started = False
+    index = 0
+    while index < len(line):
+        char = line[index]
+        if char == "\\":
+            end = index
+            while end < len(line) and line[end] == "\\":
+                end += 1
+            count = end - index
+            if end < len(line) and line[end] == '"':
+                current.append("\\" * (count // 2))
+                if count % 2:
+                    current.append('"')
+                    end += 1
+            else:
+                current.append("\\" * count)
+            started = True
+            index = end
+            continue
+        if char == '"':
+            if quoted and line[index + 1 : index + 2] == '"':
+                current.append('"')
+                index += 2
+                continue
+            quoted = not quoted
+            started = True
+        elif char in " \t" and not quoted:
+            if started:
+                arguments.append("".join(current))
+            current, started = [], False
+        else:
+            current.append(char)
+            started = True
+        index += 1
+    if started:
+        arguments.append("".join(current))
+    return arguments
+
+
+def split_program(line: str) -> tuple[str, str]:
+    """The program's name (quotes removed, backslashes as they are) and the rest of a command line."""
+    text = line.lstrip()
+    if text.startswith('"'):
+        name, _, rest = text[1:].partition('"')
+        return name, rest.lstrip()
+    match = re.match(r"\S+", text)
+    if match is None:
+        return "", ""
+    return match.group(0), text[match.end() :].lstrip()
+
+
+def join_arguments(arguments: list[str]) -> str:
+    """A command line that `split_arguments` takes apart again."""
+    words = []
+    for argument in arguments:
+        if argument and not re.search(r'[\s"]', argument):
+            words.append(argument)
+        else:
+            words.append('"' + re.sub(r'(\\*)("|$)', lambda m: m[1] * 2 + ('\\"' if m[2] else ""), argument) + '"')
+    return " ".join(words)
+
+
+def expand(line: str, environment: Mapping[str, str]) -> str:
+    """``%NAME%`` as cmd.exe replaces it on a command line; unknown names stay as they are."""
+    return re.sub(r"%([^%]+)%", lambda m: environment.get(m[1], m[0]), line)
+
+
+def special_characters(line: str) -> str:
+    """The first of cmd.exe's special characters outside quotes, empty when there is none."""
+    quoted = False
+    for char in line:
+        if char == '"':
+            quoted = not quoted
+        elif not quoted and char in SPECIAL:
+            return char
+    return ""
