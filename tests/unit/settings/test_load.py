@@ -210,3 +210,9 @@ def test_a_chosen_provider_completes_and_judges_again(loading: Loader) -> None:
         "gusztavvargadr/ubuntu-server-2404-lts",
         "gusztavvargadr/windows-server-2022-standard-core",
     ]
+
+
+def test_windows_2019_runs_with_a_notice(loading: Loader) -> None:
+    text = "machines:\n- {name: cp1, os: linux, role: control-plane}\n- {name: w, os: windows, windows_version: 2019}\n"
+    (notice,) = loading(text).notices
+    assert "Windows Server 2019 is no longer among" in notice
