@@ -14,7 +14,7 @@ from typing import Any
 import vagrant
 
 from provision.clock import Deadline, sleep, utc_now
-from provision.errors import DeadlineExceeded, HostError, MachineError
+from provision.errors import DeadlineExceeded, HostError, MachineError, ProvisionError
 from provision.facts.base import MachineState
 from provision.guests.base import Endpoint, OnLine
 from provision.host.commands import run, tail
@@ -136,6 +136,19 @@ class Driver(vagrant.Vagrant):
         return any(
             box.name == name and box.provider == provider and version in (None, box.version) for box in self.box_list()
         )
+
+    def about(self) -> tuple[str, frozenset[str], frozenset[tuple[str, str]]]:
+        """(version, names of plugins, (name, provider) of imported boxes)."""
+        try:
+            version = str(self.version())
+        except Exception as error:  # python-vagrant raises a bare Exception for words that it does not know
+            if isinstance(error, ProvisionError):
+                raise
+            raise HostError(
+                "`vagrant --version` says no version", details=str(error), remedy="install Vagrant anew"
+            ) from error
+        plugins = frozenset(plugin.name for plugin in self.plugin_list())
+        return version, plugins, frozenset((box.name, box.provider) for box in self.box_list())
 
     def snapshot(self, machine: str, name: str) -> None:
         """`vagrant snapshot save` of one machine; python-vagrant's own takes no machine name."""
