@@ -97,7 +97,7 @@ def windows_machines(count: int) -> list[dict[str, object]]:
     """One control plane and ``count`` Windows workers."""
     return [
         {"name": "cp1", "os": "linux", "role": "control-plane"},
-        *({"name": f"winw{number}", "os": "windows"} for number in range(1, count + 1)),
+        *[{"name": f"winw{number}", "os": "windows"} for number in range(1, count + 1)],
     ]
 
 

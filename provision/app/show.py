@@ -71,7 +71,7 @@ def settings(variables: str = "", set: Sequence[str] = (), json: bool = False, w
 
     file = Path(variables).resolve() if variables else None
     root = file.parent if file else Path.cwd()
-    loaded = load(file, overrides=tuple(set), environment=os.environ, workspace=root)
+    loaded = load(file, overrides=tuple(set), environment=os.environ, workspace=root, judged=not write)
     for notice in loaded.notices:
         print(notice, file=sys.stderr)
     if write:

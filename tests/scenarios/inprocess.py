@@ -30,7 +30,7 @@ from provision.rehearsal.park import Park
 from provision.rehearsal.published import published
 from provision.settings.complete import complete
 from provision.settings.model import Machine, Settings
-from provision.steps.base import Plan, Step
+from provision.steps.base import Missing, Plan, Step
 from provision.steps.context import Tools
 from provision.steps.observe import observe
 from provision.steps.runner import Runner, RunResult, StepEnd
@@ -159,6 +159,7 @@ class Rehearsed:
         self._publish()
         self.heard = Heard()
         self.tools = self._tools()
+        self.stop_after: int | None = None
 
     def _publish(self) -> None:
         for spec in needed(self.settings):
@@ -204,6 +205,22 @@ class Rehearsed:
         self.tools = self._tools()
         runner = Runner(steps or self.plan, self.tools, self.heard)
         observe(self.tools, runner)
+        return runner.run() if self.stop_after is None else self._cut(runner)
+
+    def _cut(self, runner: Runner) -> RunResult:
+        """Run until so many steps were applied, then stop as a kill would: no step is started any more."""
+        start = runner._start
+        left = self.stop_after or 0
+
+        def counted(step: Step, chosen: frozenset[str] | None) -> bool:
+            nonlocal left
+            if isinstance(step.judge(self.settings, self.tools.world.now), Missing) and not step.transient:
+                if left == 0:
+                    return False
+                left -= 1
+            return start(step, chosen)
+
+        runner._start = counted  # type: ignore[method-assign]
         return runner.run()
 
     def facts(self) -> World:
