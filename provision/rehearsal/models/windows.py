@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
 
 from provision import knowledge
 from provision.rehearsal.contract import Streams
 from provision.rehearsal.machine import Machine
 from provision.rehearsal.models import (  # noqa: F401 - they fill the tables
+    windows_addresses,
     windows_computer,
     windows_containerd,
     windows_crictl,
@@ -17,8 +20,11 @@ from provision.rehearsal.models import (  # noqa: F401 - they fill the tables
     windows_hns,
     windows_kubeadm,
     windows_kubelet,
+    windows_pods,
     windows_programs,
+    windows_routes,
     windows_sc,
+    windows_services,
     windows_tasks,
     windows_wmi,
 )
@@ -34,7 +40,7 @@ from provision.rehearsal.models.windows_registry import (
     TCPIP,
     MachineRegistry,
 )
-from provision.rehearsal.models.windows_services import first_services, start_at_boot, stop_all
+from provision.rehearsal.models.windows_scm import first_services, start_at_boot, stop_all
 from provision.rehearsal.standin import standin
 
 SYSTEM_PROGRAMS = (
@@ -89,6 +95,30 @@ class WindowsMachine(Machine):
     def node(self) -> NodeReport | None:
         """What the running kubelet says; None when it does not run, has no credentials or is cut off."""
         return node_report(self) if self.answers else None
+
+    def calico_started(self, *, adapter: str, pod_subnet: str) -> None:
+        """Calico's pods have started here; see `windows_hns.calico_networks`.
+
+        Raises:
+            windows_hns.NotPossible: they fail, and why.
+        """
+        windows_hns.calico_networks(self, adapter=adapter, pod_subnet=pod_subnet)
+
+    def host_process(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        mounts: Mapping[str, bytes],
+        killed: threading.Event,
+        say: Callable[[bytes], None],
+    ) -> int:
+        """Run a HostProcess container's command; see `windows_pods.run_host_process`."""
+        return windows_pods.run_host_process(self, command, environment, mounts, killed, say)
+
+    @property
+    def proxy_runs(self) -> bool:
+        """Whether kube-proxy.exe runs here."""
+        return windows_pods.proxy_running(self)
 
     def execute(self, command_line: str, streams: Streams) -> int:
         if not self.takes("windows-command", streams):
@@ -148,6 +178,7 @@ class WindowsMachine(Machine):
     def went_down(self) -> None:
         stop_all(self)
         windows_tasks.end_all(self)
+        self.state.data.pop("kube_proxy", None)
 
     def booted(self) -> None:
         registry = MachineRegistry(self.state)
@@ -160,6 +191,8 @@ class WindowsMachine(Machine):
 
     def resumed(self) -> None:
         windows_tasks.end_all(self)
+        with self.state.change() as data:
+            data.pop("kube_proxy", None)
 
 
 # A cumulative update that is new enough for the known faults of each build; see the knowledge tables.

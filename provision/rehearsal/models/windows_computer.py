@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from provision.rehearsal.models.windows_process import Program, WindowsProcess
 from provision.rehearsal.models.windows_registry import COMPUTER_NAMES, TCPIP, MachineRegistry
-from provision.rehearsal.models.windows_services import ServiceError, get
+from provision.rehearsal.models.windows_scm import ServiceError, get
 from provision.rehearsal.models.windows_table import command, program
 from provision.rehearsal.powershell.box import Bound, CommandError
 

@@ -12,7 +12,7 @@ from provision import knowledge
 from provision.rehearsal.models.windows_cmd import join_arguments
 from provision.rehearsal.models.windows_features import active
 from provision.rehearsal.models.windows_process import Program
-from provision.rehearsal.models.windows_services import (
+from provision.rehearsal.models.windows_scm import (
     ServiceDies,
     ServiceError,
     Started,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from provision.rehearsal.models.windows_process import Program, WindowsProcess
-from provision.rehearsal.models.windows_services import ServiceError, get
+from provision.rehearsal.models.windows_scm import ServiceError, get
 from provision.rehearsal.models.windows_table import command, program
 from provision.rehearsal.powershell.box import Bound, CommandError
 from provision.rehearsal.powershell.values import Record

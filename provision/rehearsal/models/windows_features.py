@@ -44,14 +44,14 @@ def pending(machine: WindowsMachine, name: str) -> bool:
 
 def activate_features(machine: WindowsMachine) -> None:
     """A boot makes pending features active, with their services."""
-    from provision.rehearsal.models import windows_services
+    from provision.rehearsal.models import windows_scm
 
     part: dict[str, Any] = machine.state.section("features")
     for name in part.get("pending", []):
         part["installed"].append(name)
         for service in SERVICES.get(name, ()):
-            if service not in windows_services.services(machine):
-                windows_services.add(
+            if service not in windows_scm.services(machine):
+                windows_scm.add(
                     machine, service, "C:\\Windows\\system32\\svchost.exe -k netsvcs -p", service, "Auto", builtin=True
                 )
         if name in SERVICES:

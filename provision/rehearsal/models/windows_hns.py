@@ -11,7 +11,7 @@ from provision.rehearsal.files import now
 from provision.rehearsal.models.windows_features import active
 from provision.rehearsal.models.windows_network import adapters, address_state, addresses
 from provision.rehearsal.models.windows_process import WindowsProcess
-from provision.rehearsal.models.windows_services import ServiceError, get, services
+from provision.rehearsal.models.windows_scm import ServiceError, get, services
 from provision.rehearsal.models.windows_table import command, matches
 from provision.rehearsal.powershell.box import Bound, CommandError
 from provision.rehearsal.powershell.values import Record

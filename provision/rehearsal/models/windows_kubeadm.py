@@ -13,7 +13,7 @@ from provision.rehearsal.models.neighbours import ClusterApi, JoinRefused, api_a
 from provision.rehearsal.models.windows_containerd import ENDPOINTS, cri_fault
 from provision.rehearsal.models.windows_kubelet import kubeconfig_text, register
 from provision.rehearsal.models.windows_process import Program
-from provision.rehearsal.models.windows_services import ServiceError, services, start, stop
+from provision.rehearsal.models.windows_scm import ServiceError, services, start, stop
 from provision.rehearsal.models.windows_table import ProgramError, program
 from provision.rehearsal.standin import read_standin
 

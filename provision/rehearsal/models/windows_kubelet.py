@@ -17,7 +17,7 @@ from provision.rehearsal.models.windows_hns import hns
 from provision.rehearsal.models.windows_kubelet_flags import Refused, judge_config, parse_flags
 from provision.rehearsal.models.windows_network import card_of_address, live_addresses
 from provision.rehearsal.models.windows_process import Program
-from provision.rehearsal.models.windows_services import ServiceDies, Started, service_main, services
+from provision.rehearsal.models.windows_scm import ServiceDies, Started, service_main, services
 from provision.rehearsal.models.windows_table import ProgramError, program
 from provision.rehearsal.standin import StandIn, read_standin
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from provision.rehearsal.models.windows_process import Program
-from provision.rehearsal.models.windows_services import (
+from provision.rehearsal.models.windows_scm import (
     RUNNING,
     TEXTS,
     ServiceError,

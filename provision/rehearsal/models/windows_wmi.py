@@ -10,7 +10,7 @@ from provision import knowledge
 from provision.rehearsal.models.windows_features import FEATURES, active
 from provision.rehearsal.models.windows_network import adapters
 from provision.rehearsal.models.windows_process import WindowsProcess
-from provision.rehearsal.models.windows_services import ServiceError, get, remove, services, start, stop
+from provision.rehearsal.models.windows_scm import ServiceError, get, remove, services, start, stop
 from provision.rehearsal.models.windows_table import command, not_modelled
 from provision.rehearsal.models.windows_wql import parse_filter
 from provision.rehearsal.powershell.box import Bound, CommandError

@@ -1,0 +1,114 @@
+"""HostProcess pods on a modelled Windows node: their command runs on the host, as SYSTEM; and kube-proxy.exe."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from provision import knowledge
+from provision.rehearsal.models.windows_containerd import cri_fault
+from provision.rehearsal.models.windows_hns import hns
+from provision.rehearsal.models.windows_kubelet import node_report
+from provision.rehearsal.models.windows_process import Program, WindowsProcess, machine_environment
+from provision.rehearsal.models.windows_table import ProgramError, program
+from provision.rehearsal.powershell.box import CommandError
+
+if TYPE_CHECKING:
+    from provision.rehearsal.models.windows import WindowsMachine
+
+MOUNT = "C:\\hpc"
+_FLAGS = frozenset(
+    {
+        "hostname-override", "proxy-mode", "kubeconfig", "enable-dsr", "source-vip", "feature-gates", "v", "config",
+        "cluster-cidr", "network-name", "root-hnsendpoint-name", "windows-service", "bind-address", "log-file",
+        "forward-healthcheck-vip", "healthz-port", "healthz-bind-address", "metrics-bind-address", "version", "master",
+    }
+)  # fmt: skip
+
+
+def run_host_process(
+    machine: WindowsMachine,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    mounts: Mapping[str, bytes],
+    killed: threading.Event,
+    say: Callable[[bytes], None],
+) -> int:
+    """Run a HostProcess container's command to its end; a service such as kube-proxy ends with ``killed``.
+
+    Args:
+        command: program and arguments, as the container has them.
+        mounts: path below the container's mount point -> content (ConfigMaps, tokens).
+        say: both output streams.
+    """
+    if node_report(machine) is None or cri_fault(machine):
+        say(b"rehearsal: the node runs no pods: kubelet or containerd is down\n")
+        return 1
+    for name, data in mounts.items():
+        path = "\\".join([MOUNT, *name.replace("\\", "/").strip("/").split("/")])
+        machine.files.make_folders(machine.files.parent(path))
+        machine.files.write(path, data)
+    variables = machine_environment(machine, "SYSTEM")
+    variables.update({"CONTAINER_SANDBOX_MOUNT_POINT": MOUNT, **environment})
+    process = WindowsProcess(machine, killed=killed, write=say, write_error=say, environment=variables, folder=MOUNT)
+    found = process.find_program(command[0])
+    if found is None:
+        say(f"rehearsal: {command[0]}: executable file not found in %PATH%\n".encode())
+        return 127
+    try:
+        return process.program(found, list(command[1:]), None, say, say)
+    except CommandError as error:
+        say(f"{error.message}\n".encode())
+        return 1
+
+
+def proxy_running(machine: WindowsMachine) -> bool:
+    """Whether kube-proxy.exe runs on this machine."""
+    with machine.state.reading() as data:
+        return "kube_proxy" in data
+
+
+@program("kube-proxy")
+def kube_proxy(call: Program) -> int:
+    """kube-proxy.exe: judges its flags, then runs until it is ended."""
+    flags: dict[str, str] = {}
+    for word in call.arguments:
+        name, equals, value = word.lstrip("-").partition("=")
+        if not word.startswith("--") or name not in _FLAGS:
+            raise ProgramError(1, f"Error: unknown flag: {word.partition('=')[0]}")
+        flags[name] = value if equals else "true"
+    if "version" in flags:
+        call.out(f"Kubernetes {call.what.version}")
+        return 0
+    _judge(call, flags)
+    with call.machine.state.change() as data:
+        data["kube_proxy"] = {"version": call.what.version, "source_vip": flags.get("source-vip", "")}
+    call.out(f'I "Version info" version="{call.what.version}" rehearsal')
+    try:
+        call.process.killed.wait()
+    finally:
+        with call.machine.state.change() as data:
+            data.pop("kube_proxy", None)
+    return 0xC000013A
+
+
+def _judge(call: Program, flags: Mapping[str, str]) -> None:
+    known = knowledge.kubernetes(call.what.version.removeprefix("v")).proxy_gates_known
+    for gate in [g for g in flags.get("feature-gates", "").split(",") if g]:
+        if gate.partition("=")[0] not in known:
+            raise ProgramError(
+                1, f'Error: invalid argument {gate!r} for "--feature-gates" flag: unrecognized feature gate'
+            )
+    if flags.get("proxy-mode", "kernelspace") != "kernelspace":
+        raise ProgramError(1, f"Error: proxy mode {flags['proxy-mode']!r} is not supported on Windows")
+    path = call.path_of(flags.get("kubeconfig", "")) if "kubeconfig" in flags else ""
+    if not path or not call.machine.files.exists(path):
+        raise ProgramError(1, f"Error: stat {path or 'no kubeconfig'}: The system cannot find the file specified.")
+    name = call.process.environment.get("KUBE_NETWORK", "")
+    with call.machine.state.reading():
+        networks = [n for n in hns(call.machine)["networks"] if n["Name"].lower() == name.lower()]
+    if not networks:
+        raise ProgramError(1, f'Error: unable to find HNS Network specified by "{name}" (KUBE_NETWORK)')
+    if networks[0]["Type"] == "Overlay" and not flags.get("source-vip"):
+        raise ProgramError(1, "Error: source-vip flag not set, which is required for an overlay network")
