@@ -10,6 +10,23 @@ from pydantic import BaseModel, ConfigDict
 from provision.facts.base import Section
 from provision.facts.files import Delivered, Installed, Stamp
 
+__all__ = [
+    "SECTIONS",
+    "Card",
+    "Containerd",
+    "Delivered",
+    "Egress",
+    "Installed",
+    "Kernel",
+    "Kubeadm",
+    "Network",
+    "Os",
+    "Programs",
+    "Service",
+    "Services",
+    "Stamp",
+]
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
