@@ -17,16 +17,17 @@ def node_rows(session: Session, world: World) -> tuple[tuple[str, ...], list[tup
     """
     names = {machine.name: shown(machine.name) if session.rehearsed else machine.name for machine in session.machines}
     try:
-        nodes = world.cluster.get(Nodes).nodes
+        nodes = world.cluster.get(Nodes)
     except UnknownFact as unknown:
         reason = "no node" if world.machine(session.settings.control_plane.name).state == "absent" else str(unknown)
         return COLUMNS, [(names[m.name], reason, m.os, "", "", str(m.address)) for m in session.machines]
     rows: list[tuple[str, ...]] = []
     for machine in session.machines:
-        node = nodes.get(machine.name)
+        node = nodes.find(machine.name)
         if node is None:
             rows.append((names[machine.name], "no node", machine.os, "", "", str(machine.address)))
             continue
         status = "Ready" if node.ready else "NotReady"
-        rows.append((names[machine.name], status, node.os, node.kubelet, node.runtime, node.address))
+        version, runtime = node.kubelet_version, node.container_runtime
+        rows.append((names[machine.name], status, node.os_image, version, runtime, node.internal_ip))
     return COLUMNS, rows

@@ -104,7 +104,7 @@ def _provider(settings: Settings, workspace: Workspace) -> Provider:
     if settings.provider == "rehearsal":
         return RehearsalProvider(workspace, settings)
     if settings.provider == "existing":
-        return ExistingProvider(workspace, settings)
+        return ExistingProvider(settings, workspace)
     return VagrantProvider(settings, workspace)
 
 

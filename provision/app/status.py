@@ -65,8 +65,7 @@ def _machine_row(machine: Machine, seen: Observation) -> tuple[str, str, str, st
             seen_os = facts.get(windows.Os)
             return machine.name, facts.state, f"{seen_os.product} {seen_os.build}.{seen_os.ubr}", seen_os.boot_time
         host = facts.get(linux.Os)
-        since = datetime.fromtimestamp(host.boot_time, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        return machine.name, facts.state, f"{host.id} {host.version}, {host.kernel}", since
+        return machine.name, facts.state, f"{host.id} {host.version}, {host.kernel}", host.boot_time
     except UnknownFact as unknown:
         return machine.name, facts.state, "" if facts.state != "running" else str(unknown), ""
 
@@ -90,10 +89,9 @@ def judged(session: Session, seen: Observation) -> list[str]:
 
 def _clock(machine: Machine, world: World) -> list[str]:
     try:
-        if machine.os == "windows":
-            there = datetime.fromisoformat(world.machine(machine.name).get(windows.Os).time)
-        else:
-            there = datetime.fromtimestamp(world.machine(machine.name).get(linux.Os).time, UTC)
+        facts = world.machine(machine.name)
+        said = facts.get(windows.Os).time if machine.os == "windows" else facts.get(linux.Os).time
+        there = datetime.fromisoformat(said)
     except (UnknownFact, ValueError):
         return []
     there = there if there.tzinfo else there.replace(tzinfo=UTC)
@@ -123,9 +121,7 @@ def _stamp(session: Session, machine: Machine, world: World) -> list[str]:
 
 def _certificates(world: World) -> list[str]:
     try:
-        days = world.cluster.get(cluster.Certificates).days_left()
+        found = world.cluster.get(cluster.Certificates).certificates
     except UnknownFact:
         return []
-    if days is None or days > CERTIFICATE_WARNING:
-        return []
-    return [f"the control plane's certificates end in {days} days"]
+    return [f"certificate {row.name} ends in {row.days} days" for row in found if row.days <= CERTIFICATE_WARNING]
