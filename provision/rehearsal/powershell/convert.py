@@ -1,0 +1,422 @@
+"""Values into text, truth, numbers and other types, as Windows PowerShell 5.1 converts them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from provision.rehearsal.powershell.faults import BASES, ErrorRecord, NetException, Unsupported, error
+from provision.rehearsal.powershell.scan import number
+from provision.rehearsal.powershell.values import (
+    ArrayList,
+    Byte,
+    Char,
+    EnumValue,
+    GenericList,
+    Hashtable,
+    Long,
+    Native,
+    Record,
+    ScriptBlock,
+    SecureString,
+    Stream,
+    TypedArray,
+    TypeValue,
+    Version,
+)
+
+_SHORT = {
+    "int": "System.Int32", "int32": "System.Int32", "long": "System.Int64", "int64": "System.Int64",
+    "uint32": "System.UInt32", "uint64": "System.UInt64", "uint16": "System.UInt16", "int16": "System.Int16",
+    "byte": "System.Byte", "string": "System.String", "char": "System.Char", "bool": "System.Boolean",
+    "boolean": "System.Boolean", "double": "System.Double", "float": "System.Single", "object": "System.Object",
+    "array": "System.Array", "datetime": "System.DateTime", "timespan": "System.TimeSpan",
+    "version": "System.Version", "math": "System.Math", "convert": "System.Convert", "guid": "System.Guid",
+    "regex": "System.Text.RegularExpressions.Regex", "environment": "System.Environment", "void": "System.Void",
+    "hashtable": "System.Collections.Hashtable", "scriptblock": "System.Management.Automation.ScriptBlock",
+    "switch": "System.Management.Automation.SwitchParameter", "type": "System.Type", "uri": "System.Uri",
+    "switchparameter": "System.Management.Automation.SwitchParameter", "exception": "System.Exception",
+    "pscustomobject": "System.Management.Automation.PSCustomObject", "powershell": "System.Management.Automation.PowerShell",
+    "psobject": "System.Management.Automation.PSObject", "ordered": "System.Collections.Specialized.OrderedDictionary",
+    "io.file": "System.IO.File", "io.path": "System.IO.Path", "text.encoding": "System.Text.Encoding",
+    "console": "System.Console", "securestring": "System.Security.SecureString",
+}  # fmt: skip
+_RANGES = {
+    "System.Int32": (-(2**31), 2**31 - 1, "an Int32"), "System.UInt32": (0, 2**32 - 1, "a UInt32"),
+    "System.Int64": (-(2**63), 2**63 - 1, "an Int64"), "System.UInt64": (0, 2**64 - 1, "a UInt64"),
+    "System.Byte": (0, 255, "an unsigned byte"), "System.UInt16": (0, 65535, "a UInt16"),
+    "System.Int16": (-32768, 32767, "an Int16"),
+}  # fmt: skip
+_ENUMS: dict[str, tuple[tuple[str, int], ...]] = {
+    "System.DayOfWeek": tuple((n, i) for i, n in enumerate("Sunday Monday Tuesday Wednesday Thursday Friday Saturday".split())),
+    "System.StringComparison": (("CurrentCulture", 0), ("CurrentCultureIgnoreCase", 1), ("InvariantCulture", 2),
+                                ("InvariantCultureIgnoreCase", 3), ("Ordinal", 4), ("OrdinalIgnoreCase", 5)),
+    "System.DateTimeKind": (("Unspecified", 0), ("Utc", 1), ("Local", 2)),
+    "System.IO.FileMode": (("CreateNew", 1), ("Create", 2), ("Open", 3), ("OpenOrCreate", 4), ("Truncate", 5), ("Append", 6)),
+    "System.IO.FileAccess": (("Read", 1), ("Write", 2), ("ReadWrite", 3)),
+    "System.IO.FileShare": (("None", 0), ("Read", 1), ("Write", 2), ("ReadWrite", 3), ("Delete", 4)),
+    "System.StringSplitOptions": (("None", 0), ("RemoveEmptyEntries", 1)),
+}  # fmt: skip
+
+
+class BareNumber:
+    """A number written bare as an argument: a number for most parameters, its spelling for texts and programs."""
+
+    __slots__ = ("source", "value")
+
+    def __init__(self, value: int | float, source: str) -> None:
+        self.value = value
+        self.source = source
+
+
+def type_of(name: str) -> str | None:
+    """The full name of a type as scripts write it, None for one outside the closed list."""
+    folded = name.lower()
+    if folded in _SHORT:
+        return _SHORT[folded]
+    if folded.endswith("[]"):
+        element = type_of(name[:-2])
+        return element + "[]" if element else None
+    for known in KNOWN_TYPES:
+        if folded in (known.lower(), known.lower().removeprefix("system.")):
+            return known
+    generic = re.fullmatch(r"(?:system\.)?collections\.generic\.list(?:`1)?\[(.+)\]", folded)
+    if generic:
+        element = type_of(generic.group(1))
+        return f"System.Collections.Generic.List[{element}]" if element else None
+    return None
+
+
+KNOWN_TYPES = frozenset(_SHORT.values()) | frozenset(BASES) | frozenset(BASES.values()) | frozenset(_ENUMS) | {
+    "System.Collections.ArrayList", "System.Diagnostics.Stopwatch", "System.Globalization.CultureInfo",
+    "System.Text.UTF8Encoding", "System.Text.ASCIIEncoding", "System.Security.Cryptography.SHA256",
+    "System.Management.Automation.ErrorRecord", "System.Management.Automation.PSCredential", "System.IO.Directory",
+    "System.Threading.Thread", "System.BitConverter", "System.Text.StringBuilder", "System.NotSupportedException",
+    "System.DateTimeOffset", "System.InvalidOperationException", "System.FormatException", "System.TimeoutException",
+    "System.UnauthorizedAccessException", "System.IO.FileStream", "System.IO.StreamReader", "System.IO.MemoryStream",
+}  # fmt: skip
+
+
+def enum_member(type_name: str, name: str) -> EnumValue | None:
+    """A member of one of the known enumerations."""
+    for known, value in _ENUMS.get(type_name, ()):
+        if known.lower() == name.lower():
+            return EnumValue(type_name, known, value)
+    return None
+
+
+def type_name(value: object) -> str:
+    """The full .NET name of a value's type."""
+    if isinstance(value, TypedArray):
+        return f"System.{value.element}[]"
+    if isinstance(value, GenericList):
+        return "System.Collections.Generic.List`1"
+    if isinstance(value, (Record, Native)):
+        return value.type_name
+    if isinstance(value, Hashtable):
+        return "System.Collections.Specialized.OrderedDictionary" if value.ordered else "System.Collections.Hashtable"
+    if isinstance(value, Stream):
+        return f"System.Management.Automation.{value.kind}Record"
+    if isinstance(value, EnumValue):
+        return value.type_name
+    if isinstance(value, int) and not isinstance(value, (bool, Byte)):
+        return "System.Int64" if isinstance(value, Long) or not -(2**31) <= value < 2**31 else "System.Int32"
+    for kind, name in _NAMES:
+        if isinstance(value, kind):
+            return name
+    raise Unsupported(f"type of {type(value).__name__}")
+
+
+_NAMES: tuple[tuple[type, str], ...] = (
+    (bool, "System.Boolean"),
+    (Byte, "System.Byte"),
+    (float, "System.Double"),
+    (Char, "System.Char"),
+    (str, "System.String"),
+    (bytes, "System.Byte[]"),
+    (ArrayList, "System.Collections.ArrayList"),
+    (list, "System.Object[]"),
+    (datetime, "System.DateTime"),
+    (timedelta, "System.TimeSpan"),
+    (Version, "System.Version"),
+    (ScriptBlock, "System.Management.Automation.ScriptBlock"),
+    (SecureString, "System.Security.SecureString"),
+    (TypeValue, "System.RuntimeType"),
+    (ErrorRecord, "System.Management.Automation.ErrorRecord"),
+    (Exception, "System.Exception"),
+)
+
+
+def float_text(value: float) -> str:
+    """A Double as .NET Framework writes it (15 digits)."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    text = f"{value:.15G}"
+    if "E" in text:
+        mantissa, exponent = text.split("E")
+        mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+        return f"{mantissa}E{exponent[0]}{exponent[1:].zfill(2)}"
+    return "0" if text == "-0" else text
+
+
+def span_text(value: timedelta) -> str:
+    """A TimeSpan in its constant form."""
+    ticks = round(value / timedelta(microseconds=1)) * 10
+    ticks = getattr(value, "ticks", ticks)
+    sign, ticks = ("-", -ticks) if ticks < 0 else ("", ticks)
+    seconds, rest = divmod(ticks, 10_000_000)
+    days, seconds = divmod(seconds, 86400)
+    text = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    return sign + (f"{days}." if days else "") + text + (f".{rest:07}" if rest else "")
+
+
+class TickSpan(timedelta):
+    """A TimeSpan of a few ticks, finer than Python's."""
+
+    ticks: int
+
+
+def text(value: object, separator: str = " ", nested: bool = False) -> str:
+    """A value in a string."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, bool):
+        return "True" if value else "False"
+    if isinstance(value, float):
+        return float_text(value)
+    if isinstance(value, int):
+        return str(int(value))
+    if isinstance(value, BareNumber):
+        return value.source
+    if isinstance(value, list):
+        return type_name(value) if nested else separator.join(text(item, separator, True) for item in value)
+    if isinstance(value, bytes):
+        return type_name(value) if nested else separator.join(str(b) for b in value)
+    if isinstance(value, Record):
+        if value.text is not None or not value.custom:
+            return value.text if value.text is not None else value.type_name
+        return "@{" + "; ".join(f"{n}={text(v, separator, True)}" for n, v in value.items()) + "}"
+    if isinstance(value, Hashtable):
+        return type_name(value)
+    if isinstance(value, datetime):
+        return value.strftime("%m/%d/%Y %H:%M:%S")
+    if isinstance(value, timedelta):
+        return span_text(value)
+    if isinstance(value, ScriptBlock):
+        return value.text
+    if isinstance(value, TypeValue):
+        return value.full
+    return str(value)
+
+
+def truth(value: object) -> bool:
+    """A value in a condition."""
+    if isinstance(value, list):
+        if len(value) == 1:
+            return truth(value[0]) if not isinstance(value[0], list) else bool(value[0])
+        return len(value) > 0
+    if isinstance(value, BareNumber):
+        return bool(value.value)
+    if value is None or isinstance(value, (bool, int, float, str, bytes)):
+        return bool(value)
+    return True
+
+
+def unwrap(value: object) -> object:
+    """A bare number as a number."""
+    return value.value if isinstance(value, BareNumber) else value
+
+
+def _invalid(value: object, full: str, why: str, id: str = "InvalidCastFromStringToInteger") -> Exception:
+    message = f'Cannot convert value "{text(value)}" to type "{full}". Error: "{why}"'
+    return error(message, id, "System.Management.Automation.PSInvalidCastException", category="InvalidArgument")
+
+
+def to_number(value: object, full: str = "") -> int | float:
+    """A value as an operand of arithmetic.
+
+    Raises:
+        ScriptError: the text is no number.
+    """
+    value = unwrap(value)
+    if value is None:
+        return 0
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, (int, float)):
+        return value
+    if isinstance(value, EnumValue):
+        return value.number
+    if isinstance(value, Char) and full:
+        return ord(value)
+    if isinstance(value, str):
+        stripped = value.strip()
+        sign = -1 if stripped.startswith("-") else 1
+        found = number(stripped.lstrip("+-") if stripped[:1] in "+-" else stripped) if stripped else 0
+        if found is not None:
+            return sign * found
+        raise _invalid(value, full or "System.Int32", "Input string was not in a correct format.")
+    raise _invalid(value, full or "System.Int32", "no number", "ConvertToFinalInvalidCastException")
+
+
+def to_integer(value: object, full: str) -> int:
+    found = to_number(value, full)
+    rounded = round(found) if isinstance(found, float) else int(found)
+    low, high, noun = _RANGES[full]
+    if not low <= rounded <= high:
+        raise _invalid(value, full, f"Value was either too large or too small for {noun}.")
+    if full == "System.Int64":
+        return Long(rounded)
+    return Byte(rounded) if full == "System.Byte" else rounded
+
+
+def to_span(value: object) -> timedelta:
+    value = unwrap(value)
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        span = TickSpan(microseconds=value // 10)
+        span.ticks = value
+        return span
+    if isinstance(value, str):
+        found = re.fullmatch(r"(-)?(?:(\d+)\.)?(\d+):(\d+)(?::(\d+(?:\.\d+)?))?|(-)?(\d+)", value.strip())
+        if found:
+            sign, days, hours, minutes, seconds, _, only = found.groups()
+            if only is not None:
+                return timedelta(days=int(only))
+            span = timedelta(days=int(days or 0), hours=int(hours), minutes=int(minutes), seconds=float(seconds or 0))
+            return -span if sign else span
+    raise _invalid(value, "System.TimeSpan", "String was not recognized as a valid TimeSpan.", "InvalidCast")
+
+
+_DATES = ("%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d",
+          "%m/%d/%Y %H:%M:%S", "%m/%d/%Y", "%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M:%S.%f")  # fmt: skip
+
+
+def to_date(value: object) -> datetime:
+    if isinstance(value, datetime):
+        return value
+    if isinstance(value, str):
+        trimmed = re.sub(r"(\.\d{6})\d+", r"\1", value.strip())
+        for form in _DATES:
+            try:
+                found = datetime.strptime(trimmed, form)
+            except ValueError:
+                continue
+            return found if found.tzinfo is None else found.astimezone(UTC)
+    raise _invalid(value, "System.DateTime", "String was not recognized as a valid DateTime.", "InvalidCast")
+
+
+def to_version(value: object) -> Version:
+    if isinstance(value, Version):
+        return value
+    parts = str(value).strip().split(".")
+    if not 2 <= len(parts) <= 4 or not all(part.isdigit() for part in parts):
+        why = "Version string portion was too short or too long."
+        raise _invalid(value, "System.Version", why, "InvalidCastParseTargetInvocation")
+    numbers = [int(part) for part in parts] + [-1, -1]
+    return Version((numbers[0], numbers[1], numbers[2], numbers[3]))
+
+
+def _to_array(value: object, element: str) -> list[object]:
+    value = unwrap(value)
+    if isinstance(value, bytes) and element == "System.Byte":
+        return value  # type: ignore[return-value]
+    items = [] if value is None else list(value) if isinstance(value, list) else [value]
+    if element in ("System.Object", "System.Array"):
+        return items
+    return TypedArray([convert(item, element) for item in items], element.removeprefix("System."))
+
+
+def _to_exception(value: object, full: str) -> NetException:
+    if isinstance(value, NetException):
+        return value
+    return NetException(full, text(value))
+
+
+def _to_record(value: object) -> object:
+    if isinstance(value, Hashtable):
+        return Record({text(key): item for key, item in value.items()})
+    return value
+
+
+def _to_char(value: object) -> Char:
+    if isinstance(value, int):
+        return Char(chr(value))
+    if isinstance(value, str) and len(value) == 1:
+        return Char(value)
+    raise _invalid(value, "System.Char", "String must be exactly one character long.", "InvalidCastParseTargetInvocation")
+
+
+def _to_bool(value: object) -> bool:
+    return truth(value)
+
+
+def _to_hashtable(value: object) -> Hashtable:
+    if isinstance(value, Hashtable):
+        return value
+    raise _invalid(value, "System.Collections.Hashtable", "no table", "ConvertToFinalInvalidCastException")
+
+
+def _to_block(value: object) -> ScriptBlock:
+    if isinstance(value, ScriptBlock):
+        return value
+    raise _invalid(value, "System.Management.Automation.ScriptBlock", "no block", "ConvertToFinalInvalidCastException")
+
+
+def _to_list(value: object) -> object:
+    return ArrayList(value if isinstance(value, list) else [value])
+
+
+_CASTS: dict[str, Callable[[object], object]] = {
+    "System.String": text,
+    "System.Object": unwrap,
+    "System.Boolean": _to_bool,
+    "System.Management.Automation.SwitchParameter": _to_bool,
+    "System.Double": lambda value: float(to_number(value, "System.Double")),
+    "System.Char": _to_char,
+    "System.DateTime": to_date,
+    "System.TimeSpan": to_span,
+    "System.Version": to_version,
+    "System.Array": lambda value: _to_array(value, "System.Object"),
+    "System.Void": lambda _: None,
+    "System.Management.Automation.PSCustomObject": _to_record,
+    "System.Management.Automation.PSObject": unwrap,
+    "System.Collections.Hashtable": _to_hashtable,
+    "System.Management.Automation.ScriptBlock": _to_block,
+    "System.Collections.ArrayList": _to_list,
+}
+
+
+def convert(value: object, full: str) -> object:
+    """A value as another type, by the type's full name.
+
+    Raises:
+        ScriptError: it cannot be converted.
+        Unsupported: a type that casts do not know here.
+    """
+    if full in _RANGES:
+        return to_integer(value, full)
+    cast = _CASTS.get(full)
+    if cast:
+        return cast(value)
+    if full.endswith("[]"):
+        return _to_array(value, full[:-2])
+    if full.endswith("Exception"):
+        return _to_exception(value, full)
+    if full in _ENUMS:
+        if isinstance(value, EnumValue):
+            return value
+        member = enum_member(full, text(value))
+        if member is None:
+            raise _invalid(value, full, "no such member", "InvalidCastFromStringToEnumeration")
+        return member
+    if isinstance(value, (Native, Record)) and type_name(value) == full:
+        return value
+    raise Unsupported(f"cast to [{full}]")

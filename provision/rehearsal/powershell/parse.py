@@ -1,0 +1,420 @@
+"""Scripts: from text to the tree of `syntax`, or a `ParseError` that names what was met.
+
+The parser knows Windows PowerShell 5.1's grammar as far as the subset goes.  What 5.1 does not parse (``&&``, the
+ternary, a try without catch) and what the subset leaves out (classes, traps, ``--%``) is refused by name.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from provision.rehearsal.powershell.parse_commands import CommandParser
+from provision.rehearsal.powershell.scan import NAME, ParseError
+from provision.rehearsal.powershell.syntax import (
+    Assign,
+    Attribute,
+    Block,
+    Body,
+    Catch,
+    Const,
+    DoLoop,
+    Exit,
+    For,
+    ForEach,
+    Function,
+    If,
+    Jump,
+    Node,
+    ParameterDeclaration,
+    Return,
+    Script,
+    Statement,
+    Switch,
+    Throw,
+    Try,
+    While,
+)
+
+__all__ = ["ParseError", "parse"]
+
+_REQUIRES = re.compile(r"^[ \t]*#requires[ \t]+-version[ \t]+(\d+)(?:\.(\d+))?", re.I | re.M)
+_LEFT_OUT = frozenset({"class", "enum", "workflow", "configuration", "data", "trap", "dynamicparam", "using", "parallel"})
+_LOOPS = frozenset({"foreach", "for", "while", "do", "switch"})
+_STRAY = frozenset({"else", "elseif", "catch", "finally", "until"})
+
+
+class Parser(CommandParser):
+    """Statements and blocks."""
+
+    def script(self) -> Script:
+        block = self.block_body("")
+        self.blanks(newlines=True)
+        if self.at < self.end:
+            raise self.fail("parse-error", f"{self.peek()!r} closes nothing")
+        requires: tuple[int, ...] = ()
+        for found in _REQUIRES.finditer(self.text):
+            requires = max(requires, (int(found.group(1)), int(found.group(2) or 0)))
+        return Script(1, block, self.text, requires)
+
+    def statements(self, closing: str) -> Body:
+        found: list[Statement] = []
+        while True:
+            self._separators()
+            if self.at >= self.end:
+                if closing:
+                    raise self.fail("parse-error", f"the closing {closing} is missing")
+                return tuple(found)
+            if closing and self.looking(closing):
+                return tuple(found)
+            if self.peek() in ")}":
+                raise self.fail("parse-error", f"{self.peek()!r} closes nothing")
+            statement = self.statement()
+            found.append(statement)
+            self.blanks()
+            if self.at < self.end and self.peek() not in "\n;)}" and not self._may_follow(statement):
+                raise self.fail("parse-error", f"unexpected {self.peek(20).splitlines()[0]!r} behind a statement")
+
+    @staticmethod
+    def _may_follow(statement: Statement) -> bool:
+        """Statements that end with a brace need no separator behind them."""
+        return isinstance(statement, (Function, If, ForEach, For, While, Switch, Try))
+
+    def statement_value(self) -> Statement:
+        return self.statement()
+
+    def statement(self) -> Statement:
+        label = ""
+        found = re.compile(r":(\w+)\s+").match(self.text, self.at)
+        if found:
+            label = found.group(1)
+            self.at = found.end()
+        word = self.word()
+        if word in _LEFT_OUT:
+            raise self.fail(word, f"{word} is not in the subset", foreign=True)
+        if word in _STRAY:
+            raise self.fail("parse-error", f"a stray {word}")
+        if word in ("if", "foreach", "for", "while", "do", "switch", "try", "function", "filter"):
+            after = self.text[self.at + len(word) : self.at + len(word) + 1]
+            if not after or after in " \t\r\n({":
+                return self._compound(word, label)
+        if word in ("throw", "return", "exit", "break", "continue"):
+            return self._leave(word)
+        return self.pipeline()
+
+    def _compound(self, word: str, label: str) -> Statement:
+        line = self.line()
+        self.at += len(word)
+        self.blanks(newlines=True)
+        if word == "if":
+            return self._if(line)
+        if word == "foreach":
+            return self._foreach(line, label)
+        if word == "for":
+            return self._for(line, label)
+        if word == "while":
+            condition = self._condition()
+            return While(line, condition, self._braces(), label)
+        if word == "do":
+            return self._do(line, label)
+        if word == "switch":
+            return self._switch(line, label)
+        if word == "try":
+            return self._try(line)
+        return self._function(line, word == "filter")
+
+    def _braces(self) -> Body:
+        self.blanks(newlines=True)
+        start = self.at
+        self.expect("{")
+        try:
+            body = self.statements("}")
+        except ParseError as error:
+            if error.why.startswith("the closing }"):
+                raise self.fail("parse-error", "the brace is not closed", start) from error
+            raise
+        self.expect("}")
+        return body
+
+    def _condition(self) -> Statement:
+        self.blanks(newlines=True)
+        self.expect("(")
+        self.blanks(newlines=True)
+        condition = self.pipeline()
+        self.blanks(newlines=True)
+        self.expect(")")
+        return condition
+
+    def _then(self, *words: str) -> str:
+        """The word that follows, over line ends, when it is one of ``words``; it is taken."""
+        mark = self.at
+        self.blanks(newlines=True)
+        word = self.word()
+        if word in words:
+            self.at += len(word)
+            return word
+        self.at = mark
+        return ""
+
+    def _if(self, line: int) -> If:
+        condition = self._condition()
+        clauses = [(condition, self._braces())]
+        while word := self._then("elseif", "else"):
+            if word == "else":
+                return If(line, tuple(clauses), self._braces())
+            condition = self._condition()
+            clauses.append((condition, self._braces()))
+        return If(line, tuple(clauses), None)
+
+    def _foreach(self, line: int, label: str) -> ForEach:
+        self.expect("(")
+        self.blanks(newlines=True)
+        variable = self.variable()
+        if variable is None:
+            raise self.fail("parse-error", "foreach needs a variable")
+        self.blanks(newlines=True)
+        if self.word() != "in":
+            raise self.fail("parse-error", "foreach needs 'in'")
+        self.at += 2
+        self.blanks(newlines=True)
+        items = self.pipeline()
+        self.blanks(newlines=True)
+        self.expect(")")
+        return ForEach(line, variable, items, self._braces(), label)
+
+    def _for(self, line: int, label: str) -> For:
+        self.expect("(")
+        parts: list[Statement | None] = []
+        for end in (";", ";", ")"):
+            self.blanks(newlines=True)
+            parts.append(None if self.looking(end) else self.pipeline())
+            self.blanks(newlines=True)
+            self.expect(end)
+        return For(line, parts[0], parts[1], parts[2], self._braces(), label)
+
+    def _do(self, line: int, label: str) -> DoLoop:
+        body = self._braces()
+        word = self._then("while", "until")
+        if not word:
+            raise self.fail("parse-error", "do needs while or until")
+        return DoLoop(line, body, self._condition(), word == "until", label)
+
+    def _switch(self, line: int, label: str) -> Switch:
+        kind, case = "exact", False
+        while found := re.compile(r"-(\w+)\s*").match(self.text, self.at):
+            option = found.group(1).lower()
+            if option not in ("wildcard", "regex", "exact", "casesensitive"):
+                raise self.fail(f"switch-{option}", f"switch -{option} is not in the subset", foreign=True)
+            case = case or option == "casesensitive"
+            kind = kind if option == "casesensitive" else option
+            self.at = found.end()
+        subject = self._condition()
+        self.blanks(newlines=True)
+        self.expect("{")
+        clauses: list[tuple[Node | None, Body]] = []
+        while True:
+            self._separators()
+            if self.take("}"):
+                return Switch(line, subject, kind, case, tuple(clauses), label)
+            if self.word() == "default":
+                self.at += len("default")
+                clauses.append((None, self._braces()))
+                continue
+            pattern = self._value()
+            clauses.append((pattern, self._braces()))
+
+    def _try(self, line: int) -> Try:
+        body = self._braces()
+        catches: list[Catch] = []
+        last: Body | None = None
+        while word := self._then("catch", "finally"):
+            if word == "finally":
+                last = self._braces()
+                break
+            here, types = self.line(), []
+            self.blanks(newlines=True)
+            while self.looking("["):
+                types.append(self.type_name())
+                self.blanks(newlines=True)
+                self.take(",")
+                self.blanks(newlines=True)
+            catches.append(Catch(here, tuple(types), self._braces()))
+        if not catches and last is None:
+            raise self.fail("parse-error", "a try needs a catch or a finally")
+        return Try(line, body, tuple(catches), last)
+
+    def _function(self, line: int, is_filter: bool) -> Function:
+        found = re.compile(r"[\w:.-]+").match(self.text, self.at)
+        if not found or ":" in found.group():
+            raise self.fail("parse-error" if not found else "scoped-function", "a function needs a plain name")
+        self.at = found.end()
+        self.blanks(newlines=True)
+        parameters: tuple[ParameterDeclaration, ...] = ()
+        if self.looking("("):
+            parameters = self._parameters()
+        self.blanks(newlines=True)
+        self.expect("{")
+        block = self.block_body("}", is_filter)
+        self.expect("}")
+        if parameters:
+            block = Block(line, parameters, block.begin, block.process, block.end, self._advanced(parameters))
+        return Function(line, found.group(), block, is_filter)
+
+    def _leave(self, word: str) -> Statement:
+        line = self.line()
+        self.at += len(word)
+        if word in ("break", "continue"):
+            found = re.compile(r"[ \t]+([A-Za-z_]\w*)").match(self.text, self.at)
+            if found:
+                self.at = found.end()
+            return Jump(line, word, found.group(1) if found else "")
+        self.blanks()
+        value = None if not self.peek() or self.peek() in "\n;)}" else self.pipeline()
+        if word == "throw":
+            return Throw(line, value)
+        return Return(line, value) if word == "return" else Exit(line, value)
+
+    # --- blocks
+
+    def block_body(self, closing: str, is_filter: bool = False) -> Block:
+        line = self.line()
+        self._separators()
+        mark, attributes = self.at, self._attributes()
+        parameters: tuple[ParameterDeclaration, ...] = ()
+        if self.word() == "param" and re.match(r"param\s*\(", self.text[self.at : self.at + 40], re.I):
+            self.at += len("param")
+            self.blanks(newlines=True)
+            parameters = self._parameters()
+        else:
+            self.at = mark
+            attributes = ()
+        binding = any(a.name.lower() == "cmdletbinding" for a in attributes) or self._advanced(parameters)
+        self._separators()
+        named = self._named_parts(closing)
+        if named is not None:
+            return Block(line, parameters, named["begin"], named["process"], named["end"], binding)
+        body = self.statements(closing)
+        if is_filter:
+            return Block(line, parameters, (), body, (), binding)
+        return Block(line, parameters, (), None, body, binding)
+
+    @staticmethod
+    def _advanced(parameters: tuple[ParameterDeclaration, ...]) -> bool:
+        return any(a.name.lower() == "parameter" for p in parameters for a in p.attributes)
+
+    def _named_parts(self, closing: str) -> dict[str, Body] | None:
+        if not re.match(r"(begin|process|end)\s*\{", self.text[self.at : self.at + 40], re.I):
+            return None
+        parts: dict[str, Body] = {"begin": (), "process": (), "end": ()}
+        while True:
+            self._separators()
+            if self.looking(closing) if closing else self.at >= self.end:
+                return parts
+            word = self.word()
+            if word not in parts:
+                raise self.fail("parse-error", "only begin, process and end may stand here")
+            self.at += len(word)
+            parts[word] = self._braces()
+
+    def _parameters(self) -> tuple[ParameterDeclaration, ...]:
+        self.expect("(")
+        found: list[ParameterDeclaration] = []
+        while True:
+            self.blanks(newlines=True)
+            if self.take(")"):
+                return tuple(found)
+            found.append(self._parameter_declaration())
+            self.blanks(newlines=True)
+            if not self.take(",") and not self.looking(")"):
+                raise self.fail("parse-error", "the parameters are not closed")
+
+    def _parameter_declaration(self) -> ParameterDeclaration:
+        line = self.line()
+        attributes = list(self._attributes())
+        types = [a.name for a in attributes if a.line < 0]
+        variable = self.variable()
+        if variable is None:
+            raise self.fail("parse-error", f"a parameter is missing before {self.peek(10)!r}")
+        self.blanks(newlines=True)
+        default: Node | None = None
+        if self.take("="):
+            self.blanks(newlines=True)
+            commas, self._commas = self._commas, False
+            try:
+                default = self.expression()
+            finally:
+                self._commas = commas
+        kept = tuple(a for a in attributes if a.line >= 0)
+        return ParameterDeclaration(line, variable.name, types[-1] if types else None, default, kept)
+
+    def _attributes(self) -> tuple[Attribute, ...]:
+        """Attributes, and types as attributes on line -1."""
+        found: list[Attribute] = []
+        while True:
+            self.blanks(newlines=True)
+            if not self.looking("["):
+                return tuple(found)
+            head = re.compile(r"\[\s*([A-Za-z_][\w.]*)\s*\(").match(self.text, self.at)
+            if not head:
+                mark = self.at
+                name = self.type_name()
+                if self.looking("::") or not re.match(r"\s*[\[$]", self.text[self.at :]):
+                    self.at = mark
+                    return tuple(found)
+                found.append(Attribute(-1, name))
+                continue
+            line = self.line()
+            self.at = head.end()
+            found.append(self._attribute(line, head.group(1)))
+
+    def _attribute(self, line: int, name: str) -> Attribute:
+        positional: list[Node] = []
+        named: list[tuple[str, Node | None]] = []
+        commas, self._commas = self._commas, False
+        try:
+            while True:
+                self.blanks(newlines=True)
+                if self.take(")"):
+                    break
+                key = NAME.match(self.text, self.at)
+                if key:
+                    self.at = key.end()
+                    self.blanks(newlines=True)
+                    value: Node | None = None
+                    if self.take("="):
+                        self.blanks(newlines=True)
+                        value = self.expression()
+                    named.append((key.group().lower(), value))
+                else:
+                    positional.append(self.expression())
+                self.blanks(newlines=True)
+                self.take(",")
+        finally:
+            self._commas = commas
+        self.blanks(newlines=True)
+        self.expect("]")
+        return Attribute(line, name, tuple(positional), tuple(named))
+
+
+@lru_cache(maxsize=256)
+def parse(text: str) -> Script:
+    """The tree of a script; cached by its text.
+
+    Raises:
+        ParseError: the first thing that does not parse.
+    """
+    return Parser(text.replace("\r\n", "\n")).script()
+
+
+def assigned_text(statement: Statement, variable: str) -> str | None:
+    """The literal text that a statement assigns to a variable, None when it does something else."""
+    from provision.rehearsal.powershell.syntax import ExpressionElement, Pipeline, Var
+
+    if not isinstance(statement, Assign) or not isinstance(statement.target, Var):
+        return None
+    if statement.target.name.lower() != variable.lower() or not isinstance(statement.value, Pipeline):
+        return None
+    element = statement.value.elements[0]
+    if isinstance(element, ExpressionElement) and isinstance(element.expression, Const):
+        return str(element.expression.value)
+    return None
