@@ -14,7 +14,7 @@ from provision.artifacts.cache import Cache
 from provision.artifacts.catalog import needed
 from provision.artifacts.lock import ArtifactLock
 from provision.artifacts.store import ArtifactStore
-from provision.doctor.choose import choose
+from provision.doctor.choose import choose, require
 from provision.errors import Refused
 from provision.host.files import write_atomically
 from provision.host.lock import cluster_lock
@@ -106,6 +106,17 @@ def _provider(settings: Settings, workspace: Workspace) -> Provider:
     if settings.provider == "existing":
         return ExistingProvider(settings, workspace)
     return VagrantProvider(settings, workspace)
+
+
+def require_host(session: Session) -> tuple[str, ...]:
+    """Before a real cluster's machines are made: all that stands in the way here, at once; returns warnings.
+
+    Raises:
+        HostError: something fatal, with every problem and its remedy.
+    """
+    if session.rehearsed or session.workspace.provider_file.exists():
+        return ()
+    return require(session.settings, session.workspace.root)
 
 
 def remember_provider(session: Session) -> None:

@@ -13,7 +13,7 @@ from provision import journal as journals
 from provision.app.edge import Interrupted
 from provision.app.failure import explain
 from provision.app.nodes import node_rows
-from provision.app.session import Session, open_session, remember_provider
+from provision.app.session import Session, open_session, remember_provider, require_host
 from provision.app.world import make_tools
 from provision.clock import monotonic
 from provision.console import Screen, duration
@@ -96,6 +96,8 @@ def up(
     for notice in session.notices:
         screen.say(notice, "yellow")
     with session.locked("invoke up"):
+        for warning in require_host(session):
+            screen.say(warning, "yellow")
         remember_provider(session)
         began = monotonic()
         done = converge(session, made, chosen, screen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from provision.artifacts import download
@@ -21,7 +21,7 @@ class ArtifactStore:
 
     Args:
         specs: what the catalogue says is needed.
-        mirrors: base URL -> base URL or folder.
+        mirrors: gives base URL -> base URL or folder; asked when something is fetched.
         offline: never open a connection.
     """
 
@@ -31,13 +31,13 @@ class ArtifactStore:
         cache: Cache,
         lock: ArtifactLock,
         *,
-        mirrors: Mapping[str, str] | None = None,
+        mirrors: Callable[[], Mapping[str, str]] = dict,
         offline: bool = False,
     ) -> None:
         self.specs = {spec.name: spec for spec in specs}
         self.cache = cache
         self.lock = lock
-        self.mirrors = dict(mirrors or {})
+        self._mirrors = mirrors
         self.offline = offline
 
     def facts(self) -> HostFacts:
@@ -77,7 +77,7 @@ class ArtifactStore:
                 f"{name} {spec.version} is not in the cache, and --offline forbids to fetch it",
                 remedy=f"run once without --offline, or put {spec.url} into a folder and name it in `mirrors`",
             )
-        url = download.mirrored(spec.url, self.mirrors)
+        url = download.mirrored(spec.url, self._mirrors())
         with self.cache.exclusive(spec.url, deadline):
             expected = entry.sha256 if entry else self._published(spec, deadline)
             if expected is not None and self.cache.has(expected):
@@ -98,7 +98,7 @@ class ArtifactStore:
     def _published(self, spec: ArtifactSpec, deadline: Deadline) -> str | None:
         if spec.checksum_url is None:
             return None
-        url = download.mirrored(spec.checksum_url, self.mirrors)
+        url = download.mirrored(spec.checksum_url, self._mirrors())
         return published_digest(download.text(url, deadline), spec.url.rsplit("/", 1)[-1], url)
 
 
