@@ -13,7 +13,7 @@ NAMES = """
 Add-Content Add-LocalGroupMember Add-Member Add-MpPreference Add-WindowsCapability Clear-Content Compare-Object
 Convert-Path ConvertFrom-Json ConvertTo-Json ConvertTo-SecureString Copy-Item Disable-NetAdapter
 Disable-NetAdapterBinding Disable-ScheduledTask
-Disable-WindowsOptionalFeature Enable-NetAdapter Enable-NetFirewallRule Enable-WindowsOptionalFeature Expand-Archive
+Disable-WindowsOptionalFeature Get-Acl Remove-HnsEndpoint Remove-HnsPolicyList Enable-NetAdapter Enable-NetFirewallRule Enable-WindowsOptionalFeature Expand-Archive
 ForEach-Object Format-List Format-Table Get-ChildItem Get-CimInstance Get-Command Get-ComputeProcess Get-Content
 Get-Date Get-DnsClient Get-DnsClientServerAddress Get-EventLog Get-FileHash Get-HnsEndpoint Get-HnsNetwork
 Get-HnsPolicyList Get-HotFix Get-Item
