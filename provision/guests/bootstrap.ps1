@@ -1,5 +1,6 @@
 # Receives scripts through standard input, keeps each under its SHA-256, and runs one of them.
 # Travels as powershell.exe -EncodedCommand; its input is lines of ASCII:
+#   forget DIGEST               the recorded end of a detached script has been taken
 #   keep DIGEST BASE64          a script to keep
 #   run DIGEST ARGUMENT... end  the script to run, always the last line
 # Exit code 97: the input did not come whole, nothing was run. Otherwise the script's own.
@@ -15,6 +16,12 @@ if (-not (Test-Path -LiteralPath $Folder)) {
 $Run = @()
 foreach ($Line in @($input)) {
     $Words = @("$Line".Trim().Split(' '))
+    if ($Words[0] -eq 'forget' -and $Words.Count -eq 2) {
+        $Path = Join-Path -Path $Folder -ChildPath "$($Words[1]).exit"
+        if (Test-Path -LiteralPath $Path) {
+            Remove-Item -LiteralPath $Path -Force
+        }
+    }
     if ($Words[0] -eq 'keep' -and $Words.Count -eq 3) {
         $Path = Join-Path -Path $Folder -ChildPath "$($Words[1]).ps1"
         if (-not (Test-Path -LiteralPath $Path)) {

@@ -1,5 +1,6 @@
 # Receives a script through standard input, keeps it under its SHA-256, and runs it. Runs as root.
-# Usage: bash -c "$(cat bootstrap.sh)" hybrid DIGEST SECONDS
+# Usage: bash -c "$(cat bootstrap.sh)" hybrid DIGEST SECONDS [FORGET...]
+# FORGET are digests of detached scripts whose recorded end has been taken.
 # Exit code 97: the script did not come whole; nothing was run. Otherwise the script's own, 124 after SECONDS.
 set -euo pipefail
 umask 077
@@ -7,7 +8,11 @@ digest=$1
 seconds=$2
 folder=/var/lib/hybrid/scripts
 script=$folder/$digest.sh
+shift 2
 mkdir -p "$folder"
+for taken in "$@"; do
+  rm -f "$folder/$taken.exit"
+done
 part=$script.$$
 cat > "$part"
 if [ "$(sha256sum "$part" | cut -d ' ' -f 1)" != "$digest" ]; then

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
-import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
 from provision.clock import Deadline, sleep
-from provision.errors import ConnectionFailed, DeadlineExceeded, HostChanged, Refused, StepFailed, Unreachable
+from provision.errors import (
+    ConnectionFailed,
+    DeadlineExceeded,
+    HostChanged,
+    ProvisionError,
+    Refused,
+    StepFailed,
+    Unreachable,
+)
 from provision.guests.base import Endpoint, OnLine, Result, Script, Traffic
 from provision.guests.linux import LinuxRecipes
 from provision.guests.output import Output
 from provision.guests.powershell import WindowsRecipes
-from provision.guests.recipes import NOT_WHOLE, Invocation, Recipes
+from provision.guests.recipes import NOT_WHOLE, STOPPED, Invocation, Recipes
 
 # Seconds between two questions to a machine that restarts.
 PACE = 1.0
+# Seconds for telling the machine, when a guest is closed, that a recorded end was taken.
+FAREWELL = 5.0
 # Seconds for one question: a machine that goes down may take a connection and never answer.
 QUESTION = 30.0
 _NOT_WHOLE_TRIES = 3
@@ -37,6 +46,8 @@ class CommonGuest(ABC):
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.traffic = Traffic()
+        # Detached scripts whose recorded end we have: the machine is told with the next command.
+        self._taken: list[Script] = []
         self.recipes: Recipes = WindowsRecipes() if endpoint.os == "windows" else LinuxRecipes(endpoint.user)
 
     @abstractmethod
@@ -55,17 +66,28 @@ class CommonGuest(ABC):
         """Forget the connection, so that the next command makes a new one; never raises."""
 
     def close(self) -> None:
+        self.farewell()
         self.reset()
+
+    def farewell(self) -> None:
+        """Tell the machine what it may forget, if it has not been told yet; never raises."""
+        if self._taken:
+            try:
+                self.run(Script("forget", "exit 0\n"), Deadline(FAREWELL, "the farewell"))
+            except ProvisionError:
+                self._taken.clear()  # the end is told again to whoever asks next
 
     def run(self, script: Script, deadline: Deadline, on_line: OnLine | None = None) -> Result:
         for attempt in range(1, _NOT_WHOLE_TRIES + 1):
             output = Output(on_line)
             self._count(script)
-            invocation = self.recipes.run(script, deadline.remaining())
+            taken = tuple(self._taken)
+            invocation = self.recipes.run(script, deadline.remaining(), taken)
             ran = self.invoke(invocation, script.name, deadline, output, output.stdout)
             # The bootstrap has run nothing when the script did not come whole: that may be tried again.
             if ran.code != NOT_WHOLE or output.received or attempt == _NOT_WHOLE_TRIES:
                 break
+        self._taken = [script for script in self._taken if script not in taken]
         return self._result(script, ran, output)
 
     def _count(self, script: Script) -> None:
@@ -80,15 +102,18 @@ class CommonGuest(ABC):
         return Result(self.endpoint.machine, script.name, ran.code, output.out, err)
 
     def run_detached(self, script: Script, deadline: Deadline, on_line: OnLine | None = None) -> Result:
-        call = uuid.uuid4().hex
         output = Output(on_line)
         reader = self.recipes.log_reader(output)
         self._count(script)
         while True:
             try:
-                invocation = self.recipes.follow(script, call, reader.offset)
+                taken = tuple(self._taken)
+                invocation = self.recipes.follow(script, reader.offset, taken)
                 ran = self.invoke(invocation, script.name, deadline, output, reader.stdout)
+                self._taken = [old for old in self._taken if old not in taken]
                 if reader.complete:
+                    if ran.code != STOPPED:
+                        self._taken.append(script)
                     return self._result(script, ran, output)
                 reader.resume()
             except HostChanged:
@@ -147,7 +172,8 @@ class CommonGuest(ABC):
             except HostChanged:
                 raise
             except (ConnectionFailed, DeadlineExceeded, StepFailed) as error:
-                seen = error.what
+                if not waiting.expired:  # a question cut short by the end of the wait says nothing about the machine
+                    seen = error.what
                 continue
             if boot == before:
                 seen = f"it still answers with the boot of {before}"
@@ -159,10 +185,15 @@ class CommonGuest(ABC):
         raise waiting.error(seen)
 
     def put(
-        self, source: Path | bytes, target: str, deadline: Deadline, on_bytes: Callable[[int], None] | None = None
+        self,
+        source: Path | bytes,  # noqa: ARG002 (refused whatever it is)
+        target: str,
+        deadline: Deadline,  # noqa: ARG002
+        on_bytes: Callable[[int], None] | None = None,  # noqa: ARG002
     ) -> None:
         raise Refused(
             f"{self.endpoint.machine}: files do not travel over {self.endpoint.transport}",
+            details=f"asked for: {target}",
             remedy="deliver the file through the depot",
         )
 

@@ -1,10 +1,9 @@
 # Runs a kept script as SYSTEM in a scheduled task, which outlives the connection, and follows it to its end.
-# Usage: follow.ps1 DIGEST CALL OFFSET WORKER
-# CALL names the caller: an end that another caller was given is history, and the script is started anew.
+# Usage: follow.ps1 DIGEST OFFSET WORKER
 # WORKER is the digest of worker.ps1, kept beside the script.
 # Prints lines "log OFFSET BASE64" and at the end "err BASE64", or "stopped" when it did not reach its end.
 # Exit code: the script's own; 98 when it was stopped.
-param([string]$Digest, [string]$Call, [string]$Offset, [string]$Worker)
+param([string]$Digest, [string]$Offset, [string]$Worker)
 Set-StrictMode -Version 2.0
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
@@ -33,10 +32,6 @@ function Read-Rest {
     return [Convert]::ToBase64String($Buffer, 0, $Size)
 }
 
-if ((Test-Path -LiteralPath "$State.given") -and "$(Get-Content -LiteralPath "$State.given")" -ne $Call) {
-    Remove-Item -LiteralPath "$State.given" -Force
-    Remove-Item -LiteralPath "$State.exit" -Force
-}
 if (-not (Test-Path -LiteralPath "$State.exit") -and -not (Test-Running)) {
     if ($Position -gt 0) {
         'stopped'
@@ -90,5 +85,4 @@ while ($true) {
 if (@(Get-ScheduledTask -TaskName $Task -ErrorAction SilentlyContinue).Count -gt 0) {
     Unregister-ScheduledTask -TaskName $Task -Confirm:$false
 }
-Set-Content -LiteralPath "$State.given" -Value $Call -Encoding Ascii
 exit [int]"$(Get-Content -LiteralPath "$State.exit")"

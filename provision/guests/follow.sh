@@ -1,16 +1,19 @@
 # Receives a script through standard input, runs it as a unit that outlives this connection, and follows it.
-# Usage: bash -c "$(cat follow.sh)" hybrid DIGEST CALL OFFSET
-# CALL names the caller: an end that another caller was given is history, and the script is started anew.
+# Usage: bash -c "$(cat follow.sh)" hybrid DIGEST OFFSET [FORGET...]
+# FORGET are digests of detached scripts whose recorded end has been taken; without it, an end is told again.
 # Exit codes: the script's own; 97: it did not come whole; 98: it was stopped before its end.
 set -euo pipefail
 umask 077
 digest=$1
-call=$2
-offset=$3
+offset=$2
 folder=/var/lib/hybrid/scripts
 state=$folder/$digest
 unit=hybrid-${digest:0:12}
+shift 2
 mkdir -p "$folder"
+for taken in "$@"; do
+  rm -f "$folder/$taken.exit"
+done
 part=$state.sh.$$
 cat > "$part"
 if [ "$(sha256sum "$part" | cut -d ' ' -f 1)" != "$digest" ]; then
@@ -19,9 +22,7 @@ if [ "$(sha256sum "$part" | cut -d ' ' -f 1)" != "$digest" ]; then
   exit 97
 fi
 mv -f "$part" "$state.sh"
-if [ -e "$state.given" ] && [ "$(cat "$state.given")" != "$call" ]; then
-  rm -f "$state.given" "$state.exit"
-fi
+echo "hybrid-pid $$" >&2
 if [ ! -e "$state.exit" ] && ! systemctl is-active --quiet "$unit"; then
   if [ "$offset" -gt 0 ]; then
     echo "hybrid: the work was stopped before its end (did the machine restart?)" >&2
@@ -48,5 +49,4 @@ while [ ! -e "$state.exit" ]; do
 done
 tail -c "+$((offset + 1))" "$state.log"
 cat "$state.err" >&2
-echo "$call" > "$state.given"
 exit "$(cat "$state.exit")"

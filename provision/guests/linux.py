@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from provision.guests.base import Script
-from provision.guests.recipes import Invocation, LogReader, Recipes
 from provision.guests.output import Output
+from provision.guests.recipes import Invocation, LogReader, Recipes
 
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.sh").read_text()
 _FOLLOW = Path(__file__).with_name("follow.sh").read_text()
@@ -42,12 +43,14 @@ class LinuxRecipes(Recipes):
     def __init__(self, user: str) -> None:
         self._user = user
 
-    def run(self, script: Script, seconds: float) -> Invocation:
+    def run(self, script: Script, seconds: float, forget: Sequence[Script]) -> Invocation:
         # The machine's own limit is a little later than ours: it ends what nobody could end for us.
-        return Invocation(_bash(self._user, _BOOTSTRAP, script.digest, int(seconds) + 30), script.text.encode())
+        words = [script.digest, int(seconds) + 30, *(taken.digest for taken in forget)]
+        return Invocation(_bash(self._user, _BOOTSTRAP, *words), script.text.encode())
 
-    def follow(self, script: Script, call: str, offset: int) -> Invocation:
-        return Invocation(_bash(self._user, _FOLLOW, script.digest, call, offset), script.text.encode())
+    def follow(self, script: Script, offset: int, forget: Sequence[Script]) -> Invocation:
+        words = [script.digest, offset, *(taken.digest for taken in forget)]
+        return Invocation(_bash(self._user, _FOLLOW, *words), script.text.encode())
 
     def log_reader(self, output: Output) -> LogReader:
         return _RawLog(output)

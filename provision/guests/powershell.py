@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from provision.guests.base import Script
@@ -57,8 +58,9 @@ def _stored(script: Script) -> bytes:
     return data if data.isascii() else b"\xef\xbb\xbf" + data
 
 
-def _payload(kept: list[Script], run: Script, *arguments: object) -> bytes:
-    lines = [f"keep {kept_digest(script)} {base64.b64encode(_stored(script)).decode()}" for script in kept]
+def _payload(forget: Sequence[Script], kept: list[Script], run: Script, *arguments: object) -> bytes:
+    lines = [f"forget {kept_digest(script)}" for script in forget]
+    lines += [f"keep {kept_digest(script)} {base64.b64encode(_stored(script)).decode()}" for script in kept]
     words = " ".join(["run", kept_digest(run), *(str(argument) for argument in arguments), "end"])
     return "\n".join([*lines, words, ""]).encode("ascii")
 
@@ -114,11 +116,12 @@ class _FramedLog(LogReader):
 class WindowsRecipes(Recipes):
     """Windows PowerShell 5.1 as an administrator."""
 
-    def run(self, script: Script, seconds: float) -> Invocation:
-        return Invocation(BOOTSTRAP, _payload([script], script))
+    def run(self, script: Script, seconds: float, forget: Sequence[Script]) -> Invocation:  # noqa: ARG002
+        return Invocation(BOOTSTRAP, _payload(forget, [script], script))
 
-    def follow(self, script: Script, call: str, offset: int) -> Invocation:
-        payload = _payload([WORKER, script, FOLLOW], FOLLOW, kept_digest(script), call, offset, kept_digest(WORKER))
+    def follow(self, script: Script, offset: int, forget: Sequence[Script]) -> Invocation:
+        kept = [WORKER, script, FOLLOW]
+        payload = _payload(forget, kept, FOLLOW, kept_digest(script), offset, kept_digest(WORKER))
         return Invocation(BOOTSTRAP, payload)
 
     def log_reader(self, output: Output) -> LogReader:
@@ -139,7 +142,7 @@ class WindowsRecipes(Recipes):
     def restart(self) -> Script:
         return Script("restart", "& shutdown.exe /r /t 1 /f\nexit $LASTEXITCODE\n")
 
-    def kill(self, stderr: bytes) -> str | None:
+    def kill(self, stderr: bytes) -> str | None:  # noqa: ARG002
         return None  # the processes of a shell die with it
 
     def clean_stderr(self, text: str) -> str:

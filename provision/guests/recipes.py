@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from provision.guests.base import Script
@@ -45,11 +45,11 @@ class Recipes(ABC):
     """The ways to run things on one operating system."""
 
     @abstractmethod
-    def run(self, script: Script, seconds: float) -> Invocation:
-        """Run a script to its end, at most so long."""
+    def run(self, script: Script, seconds: float, forget: Sequence[Script]) -> Invocation:
+        """Run a script to its end, at most so long; forget the recorded ends of detached ones."""
 
     @abstractmethod
-    def follow(self, script: Script, call: str, offset: int) -> Invocation:
+    def follow(self, script: Script, offset: int, forget: Sequence[Script]) -> Invocation:
         """Start a script as detached work unless it runs or has ended, and follow it from an offset."""
 
     @abstractmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import logging
@@ -97,7 +98,7 @@ class SshGuest(CommonGuest):
         seen: list[paramiko.PKey] = []
         pin = known_hosts.pinned(file, name) if file is not None else None
         if pin is not None:
-            client.get_host_keys().add(name, pin[0], paramiko.PKey.from_type_string(pin[0], _decode(pin[1])))
+            client.get_host_keys().add(name, pin[0], paramiko.PKey.from_type_string(pin[0], base64.b64decode(pin[1])))
         client.set_missing_host_key_policy(_Remember(seen))
         try:
             client.connect(
@@ -312,17 +313,11 @@ class SshGuest(CommonGuest):
         return digest.hexdigest()
 
 
-def _decode(base64_text: str) -> bytes:
-    import base64
-
-    return base64.b64decode(base64_text)
-
-
 class _Remember(paramiko.MissingHostKeyPolicy):
     """Takes the key of a first contact, to be pinned once the login has succeeded."""
 
     def __init__(self, seen: list[paramiko.PKey]) -> None:
         self._seen = seen
 
-    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
+    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:  # noqa: ARG002
         self._seen.append(key)

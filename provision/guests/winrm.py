@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+import itertools
 import logging
-import socket
-import ssl
 from collections.abc import Callable
-from typing import Any
 
 import requests
-import requests.adapters
 import winrm.exceptions
 import winrm.protocol
-from urllib3.connection import HTTPConnection
 
 from provision.clock import Deadline, sleep
 from provision.errors import (
@@ -26,6 +21,7 @@ from provision.errors import (
     Unreachable,
 )
 from provision.guests.base import Endpoint
+from provision.guests.certificates import PinnedAdapter, is_mismatch
 from provision.guests.common import CommonGuest, Ran
 from provision.guests.output import Output
 from provision.guests.recipes import NOT_WHOLE, Invocation
@@ -41,50 +37,19 @@ OPERATION_TIMEOUT = 10
 READ_TIMEOUT = 15
 # Seconds in which a broken connection may come back while a command runs.
 MEND = 60.0
+# Seconds between two tries; a wrong password is no cause of a break, so no account is locked by them.
+_MEND_PACE = 0.5
 # Seconds for letting go of a command or a shell.
 LET_GO = 5
 _ACCESS_DENIED = 5
+# HTTP status for a message that was sealed with the key of another connection.
+_SEALED_FOR_ANOTHER = 400
 _SHELL_NOT_FOUND = 2150858843
 _NOTE_HOLE = "hybrid: the connection broke while output was on its way; a part of it may be missing"
 
 # What pywinrm lets through when a connection breaks; WinRMTransportError is an HTTP error without a SOAP fault,
 # which is what a message sealed for another connection gets.
 _TRANSPORT = (requests.RequestException, winrm.exceptions.WinRMTransportError, OSError)
-
-
-class _Adapter(requests.adapters.HTTPAdapter):
-    """Small messages leave at once; HTTPS is accepted from one certificate only."""
-
-    def __init__(self, fingerprint: str | None) -> None:
-        self._fingerprint = fingerprint
-        super().__init__(max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        kwargs["socket_options"] = [
-            *HTTPConnection.default_socket_options,
-            (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-        ]
-        if self._fingerprint is not None:
-            kwargs["assert_fingerprint"] = self._fingerprint
-        super().init_poolmanager(*args, **kwargs)
-
-
-def read_certificate(host: str, port: int, timeout: float = 15.0) -> str:
-    """The SHA-256 fingerprint (hex) of the certificate that a server shows now, for pinning at first contact.
-
-    Raises:
-        Unreachable: nothing answers, or it does not speak TLS.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    try:
-        with socket.create_connection((host, port), timeout=timeout) as sock, context.wrap_socket(sock) as tls:
-            certificate = tls.getpeercert(binary_form=True)
-    except OSError as error:
-        raise Unreachable(f"{host}:{port} shows no certificate", details=str(error)) from error
-    return hashlib.sha256(certificate or b"").hexdigest()
 
 
 class WinrmGuest(CommonGuest):
@@ -105,7 +70,7 @@ class WinrmGuest(CommonGuest):
         if endpoint.https and endpoint.certificate is None:
             raise Refused(
                 f"{endpoint.machine}: the certificate of {endpoint.host}:{endpoint.port} is not pinned",
-                remedy="read it with provision.guests.winrm.read_certificate and pin it",
+                remedy="read it with provision.guests.certificates.read_certificate and pin it",
             )
         if endpoint.password is None:
             raise AuthenticationRefused(
@@ -139,7 +104,7 @@ class WinrmGuest(CommonGuest):
         if endpoint.https:
             # No message leaves while a session for HTTPS is built; for HTTP, building it is the first message.
             session = protocol.transport.build_session()
-            session.mount("https://", _Adapter(endpoint.certificate))
+            session.mount("https://", PinnedAdapter(endpoint.certificate))
         self.traffic.connects += 1
         return protocol
 
@@ -159,6 +124,10 @@ class WinrmGuest(CommonGuest):
         self._shell = None
 
     def close(self) -> None:
+        self.farewell()
+        self._delete_shell()
+
+    def _delete_shell(self) -> None:
         """Delete the shell, with what still runs in it, and hang up."""
         shell, self._shell = self._shell, None
         if shell is not None:
@@ -200,9 +169,9 @@ class WinrmGuest(CommonGuest):
             return Unreachable(
                 f"{endpoint.machine}: WinRM at {where} refused to {doing}",
                 details=f"{error.reason} (fault {error.wsman_fault_code})",
-                remedy="look at the machine's event log Microsoft-Windows-WinRM/Operational, then run the command again",
+                remedy="look at the machine's event log Microsoft-Windows-WinRM/Operational, then run it again",
             )
-        if isinstance(error, requests.exceptions.SSLError) and "ingerprint" in str(error):
+        if is_mismatch(error):
             return HostChanged(
                 f"{endpoint.machine}: {where} shows another certificate than the one pinned",
                 details=f"pinned: SHA-256 {endpoint.certificate}",
@@ -214,31 +183,17 @@ class WinrmGuest(CommonGuest):
             remedy="is the machine running? `invoke status` shows what its provider says",
         )
 
-    def _ask(self, doing: str, work: Callable[[winrm.protocol.Protocol], Any]) -> Any:
-        """One request whose loss does no harm: nothing has been started yet, or it may be sent twice.
-
-        A kept connection that the machine has closed meanwhile is the common case: one more try on a new one.
-        """
-        for fresh in (self._protocol is None, True):
-            try:
-                return work(self._talk())
-            except (winrm.exceptions.WinRMError, *_TRANSPORT) as error:
-                self._hang_up()
-                if fresh or isinstance(error, winrm.exceptions.WSManFaultError):
-                    raise self._error(error, doing) from error
-        raise AssertionError("unreachable")
-
     # -- commands ------------------------------------------------------------------------------------------------
 
     def invoke(
         self, invocation: Invocation, what: str, deadline: Deadline, output: Output, stdout: Callable[[bytes], None]
     ) -> Ran:
-        command = self._start(invocation, what, deadline)
+        command, input_ended = self._start(invocation, what, deadline)
         try:
-            ran = self._receive(command, invocation, what, deadline, output, stdout)
+            ran = self._receive(command, input_ended, what, deadline, output, stdout)
         except DeadlineExceeded:
             # Ending a command may leave its children; deleting the shell ends all that runs in it.
-            self.close()
+            self._delete_shell()
             raise
         except ConnectionFailed:
             self.reset()
@@ -249,65 +204,80 @@ class WinrmGuest(CommonGuest):
         self._release(command)
         return ran
 
-    def _start(self, invocation: Invocation, what: str, deadline: Deadline) -> str:
-        """Start the bootstrap and send its input but for the end of it.
+    def _start(self, invocation: Invocation, what: str, deadline: Deadline) -> tuple[str, bool]:
+        """Start the bootstrap and send its input; the command's id, and whether the end of the input came through.
 
-        The bootstrap runs nothing before its input has ended: until then every loss can be begun again, in a new
-        shell, because nobody can say what the old one has got.
+        The bootstrap runs nothing before its input has ended: until then a loss can be begun again, in a new shell,
+        because nobody can say what the old one has got.
         """
-        for attempt in (1, 2, 3):
+        for attempt in itertools.count(1):
+            kept = self._protocol is not None
             try:
                 return self._begin(invocation)
             except (winrm.exceptions.WinRMError, *_TRANSPORT) as error:
+                refused = isinstance(error, winrm.exceptions.InvalidCredentialsError)
                 shell_is_gone = _is_fault(error, _SHELL_NOT_FOUND)
-                if not shell_is_gone and self._shell is not None:
-                    self.close()
+                # A kept connection that the machine has closed meanwhile is the common case: once more, from new.
+                again = shell_is_gone or (refused and kept)
+                if isinstance(error, _TRANSPORT):
+                    again = self._shell is not None
+                if not refused and not shell_is_gone:
+                    self._delete_shell()
                 self.reset()
-                deadline_left = deadline.remaining() > 0
-                again = shell_is_gone or isinstance(error, _TRANSPORT)
-                if isinstance(error, winrm.exceptions.WSManFaultError) and not shell_is_gone:
-                    again = False
-                if attempt == 3 or not again or not deadline_left:
+                if attempt == 2 or not again or deadline.expired:
                     raise self._error(error, f"start {what}") from error
-        raise AssertionError("unreachable")
+        raise AssertionError("counted to the end")
 
-    def _begin(self, invocation: Invocation) -> str:
+    def _begin(self, invocation: Invocation) -> tuple[str, bool]:
         protocol = self._talk()
         if self._shell is None:
             self._shell = protocol.open_shell(codepage=CODE_PAGE)
-        command = protocol.run_command(self._shell, invocation.command, console_mode_stdin=False)
+        try:
+            command = protocol.run_command(self._shell, invocation.command, console_mode_stdin=False)
+        except winrm.exceptions.WinRMTransportError as error:
+            if error.code != _SEALED_FOR_ANOTHER:
+                raise
+            # The machine had closed the kept connection: the message never got further than its HTTP service.
+            self._hang_up()
+            protocol = self._talk()
+            command = protocol.run_command(self._shell, invocation.command, console_mode_stdin=False)
         data = invocation.stdin
         pieces = [data[start : start + PIECE] for start in range(0, len(data), PIECE)] or [b""]
-        for piece in pieces[:-1]:
-            protocol.send_command_input(self._shell, command, piece)
-            self.traffic.bytes_up += len(piece)
         try:
-            protocol.send_command_input(self._shell, command, pieces[-1], end=True)
-        except _TRANSPORT:
-            # It may have come whole, or not at all.  The end of the input alone may be sent twice: a script that
-            # did not come whole is not run, and says so.
-            self._hang_up()
-            self._end_input(command)
-        self.traffic.bytes_up += len(pieces[-1])
-        return command
+            for piece in pieces[:-1]:
+                protocol.send_command_input(self._shell, command, piece)
+                self.traffic.bytes_up += len(piece)
+            try:
+                protocol.send_command_input(self._shell, command, pieces[-1], end=True)
+            except (winrm.exceptions.InvalidCredentialsError, *_TRANSPORT):
+                # It may have come whole: from here on nothing is begun again.
+                self._hang_up()
+                return command, False
+            self.traffic.bytes_up += len(pieces[-1])
+        except winrm.exceptions.WSManFaultError as error:
+            if _is_fault(error, _SHELL_NOT_FOUND):
+                raise
+            # The command ended without reading its input: what it said is the answer.
+        return command, True
 
-    def _end_input(self, command: str) -> None:
-        shell = self._shell
-        assert shell is not None
+    def _end_input(self, shell: str, command: str) -> None:
+        """Say once more that the input has ended: a script that did not come whole is not run, and says so."""
         try:
             self._talk().send_command_input(shell, command, b"", end=True)
-        except winrm.exceptions.WSManFaultError:
-            return  # the input had ended already, and the command may have too
+        except winrm.exceptions.WSManFaultError as error:
+            if _is_fault(error, _SHELL_NOT_FOUND):
+                raise  # otherwise the input had ended already, or the command has
 
     def _receive(
         self,
         command: str,
-        invocation: Invocation,
+        input_ended: bool,
         what: str,
         deadline: Deadline,
         output: Output,
         stdout: Callable[[bytes], None],
     ) -> Ran:
+        """Take the output to its end; a broken connection is made anew and goes on with the same command."""
         shell = self._shell
         assert shell is not None
         note = ""
@@ -315,30 +285,33 @@ class WinrmGuest(CommonGuest):
         while True:
             if deadline.expired:
                 raise self.late(what, deadline, output)
+            asked = False
             try:
-                out, err, code, done = self._talk().get_command_output_raw(shell, command)
+                protocol = self._talk()
+                if not input_ended:
+                    self._end_input(shell, command)
+                    input_ended = True
+                protocol.operation_timeout_sec = max(1, min(self._operation_timeout, int(deadline.remaining())))
+                asked = True
+                out, err, code, done = protocol.get_command_output_raw(shell, command)
             except winrm.exceptions.WinRMOperationTimeoutError:
                 mending = None
                 continue
-            except (winrm.exceptions.WSManFaultError, winrm.exceptions.InvalidCredentialsError) as error:
-                if isinstance(error, winrm.exceptions.InvalidCredentialsError) and mending is not None:
-                    # The machine knew us a moment ago; one that is going down or coming up may refuse for a while.
-                    if not mending.expired:
-                        self._hang_up()
-                        sleep(min(1.0, mending.remaining()))
-                        continue
+            except winrm.exceptions.WSManFaultError as error:
                 raise self.broken(what, _short(error)) from error
             except (*_TRANSPORT, winrm.exceptions.WinRMError) as error:
-                # The command goes on in its shell: a new connection takes up its output where it is.
+                # The machine knew us a moment ago: a refused login is one more sign of a connection that broke.
                 self._hang_up()
-                note = _NOTE_HOLE
-                if mending is None:
-                    mending = Deadline(min(MEND, deadline.remaining()))
+                if asked and not (
+                    isinstance(error, winrm.exceptions.WinRMTransportError) and error.code == _SEALED_FOR_ANOTHER
+                ):
+                    note = _NOTE_HOLE
+                mending = mending or Deadline(min(MEND, deadline.remaining()))
                 if deadline.expired:
                     raise self.late(what, deadline, output) from error
                 if mending.expired:
                     raise self.broken(what, _short(error)) from error
-                sleep(min(0.2, mending.remaining()))
+                sleep(min(_MEND_PACE, mending.remaining()))
                 continue
             mending = None
             if out:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import cast
 
 import asyncssh
 
@@ -36,7 +37,7 @@ class _Login(asyncssh.SSHServer):
         self._connection = conn
         self._server.connections[conn] = Presence(self._server.machine, self._server.faults)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         if self._connection is not None:
             self._server.connections.pop(self._connection, None)
 
@@ -100,7 +101,7 @@ class _SshServer:
     async def _run(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
         """One exec request: the model runs it in a thread, its streams are the channel."""
         loop = asyncio.get_running_loop()
-        connection = process.channel.get_connection()
+        connection = cast(asyncssh.SSHServerConnection, process.channel.get_connection())
         if self.faults.slow:
             await asyncio.sleep(self.faults.slow)
         if not self.machine.answers and not self.faults.answers_once_more():
@@ -157,7 +158,11 @@ class _SshServer:
             feeder.cancel()
             killed.set()
             self.killed.discard(killed)
-        if not process.is_closing():
+        presence = self.connections.get(connection)
+        if presence is None or presence.lost():
+            # A machine that went down says nothing any more, not even that its processes have ended.
+            connection.abort()
+        elif not process.is_closing():
             process.exit(code & 0xFFFFFFFF)
 
     @staticmethod

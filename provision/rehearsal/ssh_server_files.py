@@ -87,7 +87,7 @@ class ModelSftp(asyncssh.SFTPServer):
     def lstat(self, path: bytes) -> asyncssh.SFTPAttrs:
         return self.stat(path)
 
-    def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
+    def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:  # noqa: ARG002
         name = self._path(path)
         writable = bool(pflags & (asyncssh.FXF_WRITE | asyncssh.FXF_APPEND))
         if writable and pflags & asyncssh.FXF_CREAT and pflags & asyncssh.FXF_EXCL:
@@ -125,7 +125,7 @@ class ModelSftp(asyncssh.SFTPServer):
         file_obj.flush()
         return self._attributes(self._files.stat(file_obj._path))
 
-    def setstat(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
+    def setstat(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:  # noqa: ARG002
         self._files.stat(self._path(path))
 
     def fsetstat(self, file_obj: object, attrs: asyncssh.SFTPAttrs) -> None:
@@ -147,5 +147,5 @@ class ModelSftp(asyncssh.SFTPServer):
     def remove(self, path: bytes) -> None:
         self._files.remove(self._path(path))
 
-    def mkdir(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
+    def mkdir(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:  # noqa: ARG002
         self._files.make_folder(self._path(path))

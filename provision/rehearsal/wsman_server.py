@@ -79,13 +79,15 @@ class _WsmanServer:
         if not self.machine.answers:
             writer.transport.abort()
             return
-        self.connections[writer] = Presence(self.machine, self.faults)
+        presence = self.connections[writer] = Presence(self.machine, self.faults)
         login = NtlmLogin(self.machine)
         try:
             while (request := await _read_request(reader, MAX_ENVELOPE)) is not None:
                 if not self.machine.answers and not self.faults.answers_once_more():
                     break
                 reply = await self._answer(request, login)
+                if presence.lost():
+                    break
                 if self.faults.slow:
                     await asyncio.sleep(self.faults.slow)
                 writer.write(reply)

@@ -111,7 +111,12 @@ class Command:
                 if len(data) > most:
                     self._pending.insert(0, (name, data[most:]))
                     data = data[:most]
-                taken.append((name, data))
+                if taken and taken[-1][0] == name:
+                    # One stream element for what was written in many small pieces: their tags would outweigh them.
+                    data_before = taken.pop()[1]
+                    taken.append((name, data_before + data))
+                else:
+                    taken.append((name, data))
                 most -= len(data)
                 self._unread -= len(data)
             self._room.notify_all()

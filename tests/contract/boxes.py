@@ -16,7 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from provision.guests import powershell
-from provision.rehearsal.contract import FileStat, Streams
+from provision.guests.base import Os
+from provision.rehearsal.contract import Files, FileStat, Streams
 
 USER = "operator"
 PASSWORD = "canary-Pa55word"
@@ -64,9 +65,13 @@ class FolderFiles:
 class Box:
     """What both machines have: accounts, boots, and the command lines that they were given."""
 
+    os: Os
+
     def __init__(self, name: str, root: Path) -> None:
         self.name = name
-        self.files = FolderFiles(root)
+        self.folder_files = FolderFiles(root)
+        self.files: Files = self.folder_files
+        self.root = root
         self.up = True
         self.boots = 1
         self.boot_seconds = 0.3
@@ -138,11 +143,20 @@ echo $! > ROOT/unit-$unit
 """
 _SYSTEMCTL = """#!/bin/bash
 case $1 in
-  is-active) pid=$(cat ROOT/unit-$3 2> /dev/null) && kill -0 $pid 2> /dev/null && ! grep -q '^State:.Z' /proc/$pid/status ;;
+  is-active)
+    pid=$(cat ROOT/unit-$3 2> /dev/null) || exit 3
+    kill -0 $pid 2> /dev/null && ! grep -q '^State:.Z' /proc/$pid/status
+    ;;
   stop) kill -KILL -- -$(cat ROOT/unit-$2) ;;
   --no-block) : > ROOT/restart ;;
   *) exit 3 ;;
 esac
+"""
+_BASH = """#!/bin/bash
+case $1 in
+  *.sh) exec /bin/bash <(sed 's#/proc/sys/kernel/random/boot_id#ROOT/boot_id#g; s#/var/lib/#ROOT/var/lib/#g' "$1") ;;
+esac
+exec /bin/bash "$@"
 """
 _SUDO = """#!/bin/bash
 [ "$1" = -n ] || exit 9
@@ -154,13 +168,13 @@ exec "$@"
 class LinuxBox(Box):
     """Runs real bash; the machine's folders lie below a folder of the test."""
 
-    os = "linux"
+    os: Os = "linux"
 
     def __init__(self, name: str, root: Path) -> None:
         super().__init__(name, root)
         tools = root / "tools"
         tools.mkdir(parents=True)
-        for tool, text in (("systemd-run", _SYSTEMD_RUN), ("systemctl", _SYSTEMCTL), ("sudo", _SUDO)):
+        for tool, text in (("systemd-run", _SYSTEMD_RUN), ("systemctl", _SYSTEMCTL), ("sudo", _SUDO), ("bash", _BASH)):
             path = tools / tool
             path.write_text(text.replace("ROOT", str(root)))
             path.chmod(0o755)
@@ -169,19 +183,12 @@ class LinuxBox(Box):
         self._environment = {"PATH": f"{tools}:{os.environ['PATH']}", "HOME": str(root)}
         self.processes: list[subprocess.Popen[bytes]] = []
 
-    def _here(self, text: bytes) -> bytes:
-        root = str(self.files.root).encode()
-        return text.replace(b"/proc/sys/kernel/random/boot_id", root + b"/boot_id").replace(
-            b"/var/lib/", root + b"/var/lib/"
-        )
-
     def execute(self, command_line: str, streams: Streams) -> int:
         self.command_lines.append(command_line)
-        root = self.files.root
+        root = self.root
         (root / "boot_id").write_text(f"boot-{self.boots}\n")
-        # A bash that finds the machine's folders in texts that it is given, too.
         process = subprocess.Popen(
-            ["bash", "-c", self._here(command_line.encode()).decode()],
+            ["bash", "-c", command_line.replace("/var/lib/", f"{root}/var/lib/")],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=self._environment, start_new_session=True,
         )  # fmt: skip
@@ -214,7 +221,7 @@ class LinuxBox(Box):
             thread.start()
         while process.poll() is None:
             time.sleep(0.005)
-            if not self.up:
+            if not self.up or streams.killed.is_set():
                 self._kill(process)
         for thread in threads[1:]:
             thread.join(timeout=5)
@@ -233,21 +240,21 @@ class LinuxBox(Box):
             return
 
     def stopped(self) -> None:
-        for pid in self.files.root.glob("unit-*"):
+        for pid in self.root.glob("unit-*"):
             try:
                 os.killpg(int(pid.read_text()), signal.SIGKILL)
             except (ProcessLookupError, ValueError):
                 continue
 
     def detached_starts(self) -> int:
-        started = self.files.root / "started"
+        started = self.root / "started"
         return len(started.read_text().splitlines()) if started.exists() else 0
 
     def close(self) -> None:
         self.stopped()
         for process in self.processes:
             self._kill(process)
-        shutil.rmtree(self.files.root, ignore_errors=True)
+        shutil.rmtree(self.root, ignore_errors=True)
 
 
 class _Exit(Exception):
@@ -258,7 +265,7 @@ class _Exit(Exception):
 class WindowsBox(Box):
     """Knows the bootstrap, the follower, and the few lines of PowerShell that the contract's scripts consist of."""
 
-    os = "windows"
+    os: Os = "windows"
 
     def __init__(self, name: str, root: Path) -> None:
         super().__init__(name, root)
@@ -291,6 +298,8 @@ class WindowsBox(Box):
                 if hashlib.sha256(self.files.read(path)).hexdigest() != words[1]:
                     self.files.remove(path)
                     return 97
+            if words[0] == "forget":
+                self.folder_files.path(rf"{self.folder}\{words[1]}.exit").unlink(missing_ok=True)
             if words[0] == "run" and words[-1] == "end":
                 run = words
         if len(run) < 3 or streams.killed.is_set():
@@ -320,7 +329,9 @@ class WindowsBox(Box):
     def _line(
         self, line: str, stdout: Callable[[bytes], None], stderr: Callable[[bytes], None], killed: threading.Event
     ) -> None:
-        if line in {"$ErrorActionPreference = 'Stop'", "}"} or line.startswith("if (-not (Test-Path"):
+        if line in {"exit 97", "$ErrorActionPreference = 'Stop'", "}"} or line.startswith(
+            ("if (-not (Test-Path", "Remove-Item")
+        ):
             return
         if found := re.fullmatch(r"'(.*)' \* (\d+)", line):
             stdout(found[1].encode() * int(found[2]) + b"\r\n")
@@ -339,18 +350,15 @@ class WindowsBox(Box):
         elif found := re.fullmatch(r"if \(\(Get-FileHash -LiteralPath '(.*)' .*-ne '(.*)'\) \{", line):
             if hashlib.sha256(self.files.read(found[1])).hexdigest() != found[2]:
                 raise _Exit(97)
-            self._moving = found[1]
-        elif line.startswith("Remove-Item") or line == "exit 97":
-            return
         elif found := re.fullmatch(r"Move-Item -LiteralPath '(.*)' -Destination '(.*)' -Force", line):
             self.files.rename(found[1], found[2])
         elif found := re.fullmatch(r"\$null = New-Item -ItemType Directory -Force -Path '(.*)'", line):
-            self.files.path(found[1]).mkdir(parents=True, exist_ok=True)
+            self.folder_files.path(found[1]).mkdir(parents=True, exist_ok=True)
         elif line.startswith("& shutdown.exe /r"):
             self.restart()
-        elif line == "exit $LASTEXITCODE" or line.startswith("#"):
-            return
-        elif "Get-ScheduledTask" in line or "$Found.Count" in line or line.startswith("Unregister-"):
+        elif line == "exit $LASTEXITCODE" or line.startswith(
+            ("#", "$Found = @(Get-Sched", "if ($Found", "Unregister-")
+        ):
             return
         elif found := re.fullmatch(r"Stop-ScheduledTask -TaskName 'hybrid-(.*)'", line):
             self.tasks[found[1]].set()
@@ -359,13 +367,10 @@ class WindowsBox(Box):
             raise _Exit(1)
 
     # What follow.ps1 and worker.ps1 do.
-    def _follow(self, streams: Streams, digest: str, call: str, offset_text: str, worker: str) -> int:
+    def _follow(self, streams: Streams, digest: str, offset_text: str, worker: str) -> int:
         assert worker == powershell.WORKER.digest
         state, offset, name = rf"{self.folder}\{digest}", int(offset_text), digest[:12]
-        log, err, end, given = (self.files.path(f"{state}.{kind}") for kind in ("log", "err", "exit", "given"))
-        if given.exists() and given.read_text() != call:
-            given.unlink()
-            end.unlink()
+        log, err, end = (self.folder_files.path(f"{state}.{kind}") for kind in ("log", "err", "exit"))
         if not end.exists() and name not in self.tasks:
             if offset > 0:
                 streams.stdout(b"stopped\r\n")
@@ -391,7 +396,6 @@ class WindowsBox(Box):
                 return 1
         if err.stat().st_size:
             streams.stdout(b"err %s\r\n" % base64.b64encode(err.read_bytes()))
-        given.write_text(call)
         return int(end.read_text())
 
     def _start_task(self, digest: str, log: Path, err: Path, end: Path) -> None:
@@ -424,4 +428,4 @@ class WindowsBox(Box):
 
     def close(self) -> None:
         self.stopped()
-        shutil.rmtree(self.files.root, ignore_errors=True)
+        shutil.rmtree(self.root, ignore_errors=True)
