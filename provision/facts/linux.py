@@ -127,6 +127,7 @@ class Containerd(Section):
         version: of the running server; empty when it does not answer.
         cri: its Kubernetes plug-in is loaded and works.
         config_digest: SHA-256 of /etc/containerd/config.toml; empty when there is none.
+        environment: ``NAME=value`` that its service is given: the proxy.
     """
 
     name: ClassVar[str] = "containerd"
@@ -134,6 +135,7 @@ class Containerd(Section):
     cri: bool
     config_digest: str
     socket: bool
+    environment: tuple[str, ...] = ()
 
 
 class Kubeadm(Section):

@@ -13,6 +13,7 @@ from provision.render.engine import render
 from provision.settings.model import Machine, Settings
 from provision.steps.base import Judgement, Missing, Satisfied, ScriptCall, Step
 from provision.steps.delivery import deliver_step
+from provision.steps.proxy import proxy_environment
 
 # component -> the artifacts that it is installed from
 CONTAINERD = ("containerd-linux.tar.gz", "runc")
@@ -168,7 +169,10 @@ def _programs(settings: Settings, machine: Machine) -> Step:
         scripts=(
             ScriptCall(
                 template="linux/40-programs.sh",
-                parameters={"needs": [f"{program}={package}" for program, package in needed.items()]},
+                parameters={
+                    "needs": [f"{program}={package}" for program, package in needed.items()],
+                    "proxy": settings.network.proxy or "",
+                },
             ),
         ),
         timeout=settings.timeouts.step,
@@ -203,6 +207,7 @@ def containerd_config(settings: Settings) -> str:
 
 def _containerd(settings: Settings, machine: Machine) -> Step:
     config = containerd_config(settings)
+    environment = proxy_environment(settings)
     digest = hashlib.sha256(config.encode()).hexdigest()
 
     def check(_: Settings, world: World) -> Judgement:
@@ -213,6 +218,8 @@ def _containerd(settings: Settings, machine: Machine) -> Step:
         runtime = facts.get(Containerd)
         if runtime.config_digest != digest:
             return Missing("it has another configuration")
+        if runtime.environment != environment:
+            return Missing("its service does not know the proxy" if environment else "its service knows a proxy")
         unit = facts.get(Services).units.get("containerd")
         if unit is None or unit.active != "active" or unit.enabled != "enabled":
             return Missing("its service does not run" if unit else "it has no service")
@@ -234,7 +241,7 @@ def _containerd(settings: Settings, machine: Machine) -> Step:
         scripts=(
             ScriptCall(
                 template="linux/51-containerd.sh",
-                parameters={"config": config},
+                parameters={"config": config, "environment": list(environment)},
                 documents={"config.toml": config},
             ),
         ),

@@ -1,6 +1,7 @@
 #!/bin/bash
 # containerd and runc are installed from their releases, configured for kubelet, and running.
-# Usage: bash 51-containerd.sh   (as root; the archives lie in /var/lib/hybrid/files)
+# Usage: bash 51-containerd.sh   (as root; the archives lie in /var/lib/hybrid/files; ENVIRONMENT names the proxy, if any)
+ENVIRONMENT={{ environment | sh }}
 {% include 'linux/_start.sh' %}
 
 {% include 'linux/_install.sh' %}
@@ -35,6 +36,15 @@ OOMScoreAdjust=-999
 [Install]
 WantedBy=multi-user.target
 UNIT
+mkdir -p /etc/systemd/system/containerd.service.d
+rm -f /etc/systemd/system/containerd.service.d/10-proxy.conf
+if [ -n "${ENVIRONMENT[*]:-}" ]; then
+    printf '[Service]\n' > /etc/systemd/system/containerd.service.d/10-proxy.conf
+    for line in "${ENVIRONMENT[@]}"; do
+        # systemd reads %% as a percent sign.
+        printf 'Environment="%s"\n' "${line//%/%%}" >> /etc/systemd/system/containerd.service.d/10-proxy.conf
+    done
+fi
 systemctl daemon-reload
 systemctl enable containerd.service
 say 'starting containerd'

@@ -153,12 +153,17 @@ def test_services_and_containerd(computer: Computer) -> None:
     computer.says("systemctl", ("show", SYSTEMCTL))
     computer.says("ctr", ("version", CTR_VERSION), ("plugins ls", CTR_PLUGINS.format(cri="ok")))
     config = computer.file("/etc/containerd/config.toml", "version = 3\n")
+    computer.file(
+        "/etc/systemd/system/containerd.service.d/10-proxy.conf",
+        '[Service]\nEnvironment="HTTP_PROXY=http://a%%20b@p:1"\nEnvironment="NO_PROXY=localhost,10.0.0.0/8"\n',
+    )
     seen = computer.probe("services", "containerd")
     units = seen.get(linux.Services).units
     assert (units["containerd"].active, units["containerd"].enabled) == ("active", "enabled")
     assert (units["kubelet"].active, units["kubelet"].enabled) == ("inactive", "")
     runtime = seen.get(linux.Containerd)
     assert (runtime.version, runtime.cri) == ("2.3.4", True)
+    assert runtime.environment == ("HTTP_PROXY=http://a%20b@p:1", "NO_PROXY=localhost,10.0.0.0/8")
     assert runtime.config_digest == hashlib.sha256(config.read_bytes()).hexdigest()
 
 

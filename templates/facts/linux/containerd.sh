@@ -1,6 +1,6 @@
 # What containerd answers (empty: it does not), whether its Kubernetes side is up, and which configuration it has.
 facts_containerd() {
-    local key value version='' seen_server=no type id rest cri=false config='' digest
+    local key value version='' seen_server=no type id rest cri=false config='' digest line list=''
     while read -r key value; do
         case "$key" in
             Server:) seen_server=yes ;;
@@ -22,7 +22,18 @@ facts_containerd() {
         digest="$(sha256sum /etc/containerd/config.toml)"
         config="${digest%% *}"
     fi
-    printf '{"version": %s, "cri": %s, "config_digest": %s, "socket": %s}' \
+    if [ -f /etc/systemd/system/containerd.service.d/10-proxy.conf ]; then
+        while read -r line; do
+            case "$line" in
+                Environment=*)
+                    line="${line#Environment=\"}"
+                    line="${line%\"}"
+                    list="$list${list:+, }$(json_text "${line//%%/%}")"
+                    ;;
+            esac
+        done < /etc/systemd/system/containerd.service.d/10-proxy.conf
+    fi
+    printf '{"version": %s, "cri": %s, "config_digest": %s, "socket": %s, "environment": [%s]}' \
         "$(json_text "$version")" "$cri" "$(json_text "$config")" \
-        "$(json_bool test -S /run/containerd/containerd.sock)"
+        "$(json_bool test -S /run/containerd/containerd.sock)" "$list"
 }

@@ -14,6 +14,7 @@ from provision.steps.cni_calico import calico_steps, installation, kube_proxy_wi
 from provision.steps.control_plane import control_plane_steps, init_config, kubelet_config
 from provision.steps.delivery import depot_step
 from provision.steps.linux_node import linux_steps
+from provision.steps.proxy import proxy_environment
 from provision.steps.ready import ready_steps, smoke_pods
 from tests.unit.steps.linux_facts import CONTROL_PLANE, GONE, SETTINGS, WORKER, changed, finished, world
 
@@ -90,6 +91,7 @@ BROKEN: list[tuple[str, tuple[Any, ...], Any, str]] = [
     ("containerd@cp1", ("cp1", "installed", "components", "containerd", "digests", "runc"), "00", "another runc"),
     ("containerd@cp1", ("cp1", "containerd", "config_digest"), "00", "another configuration"),
     ("containerd@cp1", ("cp1", "containerd", "version"), "", "does not answer"),
+    ("containerd@cp1", ("cp1", "containerd", "environment"), ["HTTP_PROXY=http://p:1"], "knows a proxy"),
     ("containerd@cp1", ("cp1", "containerd", "cri"), False, "Kubernetes plug-in"),
     ("containerd@cp1", ("cp1", "services", "units", "containerd", "active"), "failed", "service does not run"),
     ("containerd@cp1", ("cp1", "services", "units", "containerd", "enabled"), "disabled", "service does not run"),
@@ -208,6 +210,16 @@ def test_egress_is_only_ours_when_the_settings_say_so() -> None:
     assert "egress" not in {step.name for step in control_plane_steps(settings)}
     programs = next(step for step in linux_steps(settings, settings.control_plane) if step.name == "programs@cp1")
     assert isinstance(programs.judge(settings, world(changed("cp1", "programs", "missing", to=["nft"]))), Satisfied)
+
+
+def test_containerd_has_to_know_the_proxy() -> None:
+    settings = _with(network=Network(proxy="http://proxy.example:3128"))
+    step = next(step for step in linux_steps(settings, CONTROL_PLANE) if step.name == "containerd@cp1")
+    judgement = step.judge(settings, world(finished()))
+    assert judgement == Missing("its service does not know the proxy")
+    known = list(proxy_environment(settings))
+    facts = changed("cp1", "containerd", "environment", to=known)
+    assert isinstance(step.judge(settings, world(facts)), Satisfied)
 
 
 def test_kube_proxy_on_windows_gets_gates_only_where_the_release_needs_them() -> None:
