@@ -1,10 +1,11 @@
 #!/bin/bash
 # The depot serves this run's files to the Windows machines, for a limited time, on the private card only.
-# Its program and its list (files, clients, address, unguessable path) were put beside it, readable by root only.
+# Its program and its list (files, clients, address, unguessable path) were uploaded to a folder that only root may enter.
 # Usage: bash 55-depot.sh   (as root)
 LIFE={{ life | sh }}
 {% include 'linux/_start.sh' %}
 
+chmod 0700 /var/lib/hybrid/depot
 systemctl stop hybrid-depot.service 2>/dev/null || true
 systemctl reset-failed hybrid-depot.service 2>/dev/null || true
 rm -f /run/hybrid-depot.ready
