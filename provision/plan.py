@@ -70,10 +70,13 @@ def refuse_what_is_not_built(settings: Settings) -> None:
         )
     for asked, wanted in (
         ("kubernetes.binaries", bool(kubernetes.binaries)),
+        ("kubernetes.kubeadm_patches", bool(kubernetes.kubeadm_patches)),
         ("containerd.from_source", settings.containerd.from_source),
+        ("containerd.config", bool(settings.containerd.config)),
         ("hcsshim", any((settings.hcsshim.sha, settings.hcsshim.ref, settings.hcsshim.path))),
         ("images.archives", bool(settings.images.archives)),
         ("network.registries", bool(settings.network.registries)),
+        ("network.ca", settings.network.ca is not None),
         ("features.prepull", settings.features.prepull),
     ):
         if wanted:

@@ -5,17 +5,13 @@ from __future__ import annotations
 from provision.app.session import Session
 from provision.facts.base import UnknownFact, World
 from provision.facts.cluster import Nodes
-from provision.rehearsal.provider import shown
 
 COLUMNS = ("node", "status", "os", "kubelet", "runtime", "address")
 
 
 def node_rows(session: Session, world: World) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Columns and one row a machine; a machine without a node says so.
-
-    A rehearsed node's name ends in ``-rehearsal`` wherever it is shown.
-    """
-    names = {machine.name: shown(machine.name) if session.rehearsed else machine.name for machine in session.machines}
+    """Columns and one row a machine; a machine without a node says so."""
+    names = {machine.name: session.settings.node_name(machine.name) for machine in session.machines}
     try:
         nodes = world.cluster.get(Nodes)
     except UnknownFact as unknown:
@@ -23,11 +19,11 @@ def node_rows(session: Session, world: World) -> tuple[tuple[str, ...], list[tup
         return COLUMNS, [(names[m.name], reason, m.os, "", "", str(m.address)) for m in session.machines]
     rows: list[tuple[str, ...]] = []
     for machine in session.machines:
-        node = nodes.find(machine.name)
+        node = nodes.find(names[machine.name])
         if node is None:
             rows.append((names[machine.name], "no node", machine.os, "", "", str(machine.address)))
             continue
         status = "Ready" if node.ready else "NotReady"
         version, runtime = node.kubelet_version, node.container_runtime
-        rows.append((names[machine.name], status, node.os_image, version, runtime, node.internal_ip))
+        rows.append((node.name, status, node.os_image, version, runtime, node.internal_ip))
     return COLUMNS, rows

@@ -66,7 +66,8 @@ class Session:
             return ArtifactStore(specs, Cache(folder / "cache"), lock, mirrors=self.provider.mirrors)
         cache = Cache(Path(os.environ.get("HYBRID_CACHE") or user_cache_path(APP)))
         lock = ArtifactLock(self.workspace.root / "artifacts.lock.yaml", rehearsed=False)
-        return ArtifactStore(specs, cache, lock, mirrors=lambda: self.settings.mirrors)
+        proxy = self.settings.network.proxy
+        return ArtifactStore(specs, cache, lock, mirrors=lambda: self.settings.mirrors, proxy=proxy)
 
     @contextmanager
     def locked(self, command: str) -> Iterator[None]:

@@ -38,19 +38,31 @@ class _Again(Exception):
     """The attempt failed in a way that another may mend."""
 
 
-def text(url: str, deadline: Deadline) -> str:
+def text(url: str, deadline: Deadline, *, proxy: str | None = None) -> str:
     """A small text file (a publisher's checksums).
+
+    Args:
+        proxy: URL of an HTTP proxy; None leaves it to the environment's variables.
 
     Raises:
         ArtifactError: it cannot be had, or is a web page instead.
     """
-    return _attempts(url, deadline, lambda: _small(url))
+    return _attempts(url, deadline, lambda: _small(url, proxy))
 
 
 def file(
-    url: str, target: Path, deadline: Deadline, on_bytes: OnBytes | None = None, stop: threading.Event | None = None
+    url: str,
+    target: Path,
+    deadline: Deadline,
+    on_bytes: OnBytes | None = None,
+    stop: threading.Event | None = None,
+    *,
+    proxy: str | None = None,
 ) -> None:
     """Fetch a file into ``target``, going on from the bytes that are already there.
+
+    Args:
+        proxy: as for `text`.
 
     Raises:
         ArtifactError: it cannot be had, is a web page instead, or was cut short too often; what came is
@@ -63,7 +75,7 @@ def file(
             raise ArtifactError(f"{local} does not exist", remedy="look at `mirrors` in the settings")
         shutil.copyfile(local, target)
         return
-    _attempts(url, deadline, lambda: _stream(url, target, deadline, on_bytes, stop))
+    _attempts(url, deadline, lambda: _stream(url, target, deadline, on_bytes, stop, proxy))
 
 
 def _folder_path(url: str) -> Path | None:
@@ -91,13 +103,13 @@ def _attempts(url: str, deadline: Deadline, attempt: Callable[[], T]) -> T:
     )
 
 
-def _small(url: str) -> str:
+def _small(url: str, proxy: str | None) -> str:
     local = _folder_path(url)
     if local is not None:
         if not local.is_file():
             raise ArtifactError(f"{local} does not exist", remedy="look at `mirrors` in the settings")
         return local.read_text()
-    with requests.get(url, timeout=(_CONNECT, _READ)) as answer:
+    with requests.get(url, timeout=(_CONNECT, _READ), proxies=_proxies(proxy)) as answer:
         _judge(url, answer)
         return answer.text
 
@@ -105,7 +117,8 @@ def _small(url: str) -> str:
 def _stream(url: str, target: Path, deadline: Deadline, on_bytes: OnBytes | None, stop: threading.Event | None) -> None:
     have = target.stat().st_size if target.exists() else 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-    with requests.get(url, headers=headers, stream=True, timeout=(_CONNECT, _READ)) as answer:
+    limits = (_CONNECT, _READ)
+    with requests.get(url, headers=headers, stream=True, timeout=limits, proxies=_proxies(proxy)) as answer:
         if answer.status_code == 416:
             # What is there is not the beginning of what is published (or already all of it): once more.
             target.unlink()
@@ -126,6 +139,10 @@ def _stream(url: str, target: Path, deadline: Deadline, on_bytes: OnBytes | None
                 deadline.check(f"{have} of {total} bytes of {url}")
     if total is not None and have != total:
         raise _Again(f"cut short: {have} of {total} bytes")
+
+
+def _proxies(proxy: str | None) -> dict[str, str] | None:
+    return {"http": proxy, "https": proxy} if proxy else None
 
 
 def _judge(url: str, answer: requests.Response) -> None:

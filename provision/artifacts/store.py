@@ -23,6 +23,7 @@ class ArtifactStore:
         specs: what the catalogue says is needed.
         mirrors: gives base URL -> base URL or folder; asked when something is fetched.
         offline: never open a connection.
+        proxy: URL of an HTTP proxy for downloads; None leaves it to the environment.
     """
 
     def __init__(
@@ -33,12 +34,14 @@ class ArtifactStore:
         *,
         mirrors: Callable[[], Mapping[str, str]] = dict,
         offline: bool = False,
+        proxy: str | None = None,
     ) -> None:
         self.specs = {spec.name: spec for spec in specs}
         self.cache = cache
         self.lock = lock
         self._mirrors = mirrors
         self.offline = offline
+        self._proxy = proxy
 
     def facts(self) -> HostFacts:
         """What is resolved, and what is in the cache; opens nothing but the lock."""
@@ -84,7 +87,7 @@ class ArtifactStore:
                 target = self.cache.path(expected)
             else:
                 part = self.cache.partial(f"{spec.url} {expected}")
-                download.file(url, part, deadline, on_bytes, stop)
+                download.file(url, part, deadline, on_bytes, stop, proxy=self._proxy)
                 digest = file_digest(part)
                 if expected is not None and digest != expected:
                     part.unlink()
@@ -99,7 +102,7 @@ class ArtifactStore:
         if spec.checksum_url is None:
             return None
         url = download.mirrored(spec.checksum_url, self._mirrors())
-        return published_digest(download.text(url, deadline), spec.url.rsplit("/", 1)[-1], url)
+        return published_digest(download.text(url, deadline, proxy=self._proxy), spec.url.rsplit("/", 1)[-1], url)
 
 
 def published_digest(text: str, file_name: str, where: str) -> str:
