@@ -21,7 +21,7 @@ from provision.host.commands import run, tail
 from provision.host.files import write_atomically
 from provision.host.workspace import Workspace
 from provision.machines.causes import LOCKED, error_for, recognise
-from provision.machines.vagrantfile import allowed_by_virtualbox, box_of, vagrantfile
+from provision.machines.vagrantfile import allowed_by_virtualbox, box_of, box_version, vagrantfile
 from provision.secrets import MASKER, Secret
 from provision.settings.model import Machine, Settings
 
@@ -124,12 +124,10 @@ class Driver(vagrant.Vagrant):
 
     def box_import(self, name: str, source: str | None, provider: str, version: str | None) -> None:
         """Add a box; a box that is there already is no error for us: `has_box` is asked first."""
-        if source:
-            url = source if "://" in source else f"file://{source}"
-            self._call_vagrant_command(["box", "add", "--name", name, "--provider", provider, url])
-            return
         constraint = ["--box-version", version] if version else []
-        self._call_vagrant_command(["box", "add", "--provider", provider, *constraint, name])
+        named = ["--name", name] if source else []
+        where = name if not source else source if "://" in source else f"file://{source}"
+        self._call_vagrant_command(["box", "add", "--provider", provider, *constraint, *named, where])
 
     def has_box(self, name: str, provider: str, version: str | None) -> bool:
         """Whether the box is imported; a version constraint other than an exact one counts as not."""
@@ -190,11 +188,13 @@ class VagrantProvider:
         """Write the Vagrantfile and import each box once, before any machine starts."""
         self._write_vagrantfile()
         driver = self._driver(deadline, on_line)
-        wanted = {(*box_of(self._settings, machine), machine.box_version) for machine in self._settings.machines}
+        wanted = set()
+        for machine in self._settings.machines:
+            name, source = box_of(self._settings, machine)
+            wanted.add((name, source, box_version(machine, source)))
         # The machine that others wait for is the control plane's: its box comes first.
         first = box_of(self._settings, self._settings.control_plane)[0]
         for name, source, version in sorted(wanted, key=lambda box: (box[0] != first, box[0])):
-            version = None if source else version
             if driver.has_box(name, self.name, version):
                 continue
             on_line(f"importing box {name}")

@@ -72,6 +72,11 @@ def box_of(settings: Settings, machine: Machine) -> tuple[str, str | None]:
     return name or "", source
 
 
+def box_version(machine: Machine, source: str | None) -> str | None:
+    """The version to ask for: a plain ``.box`` file has none of its own, whatever the settings say."""
+    return None if source and source.endswith(".box") else machine.box_version
+
+
 def problems(settings: Settings, host_only: HostOnly = (VIRTUALBOX_RANGE,)) -> list[str]:
     """What stands against a Vagrantfile: options, boxes and addresses; Vagrant itself judges few of these."""
     found = options.problems(settings)
@@ -151,8 +156,7 @@ def _machine(settings: Settings, machine: Machine) -> dict[str, object]:
         "os": machine.os,
         "role": machine.role,
         "box": name,
-        # A box from a file or a plain URL has no version of its own.
-        "box_version": None if url else machine.box_version,
+        "box_version": box_version(machine, url),
         "box_url": f"file://{url}" if url and "://" not in url else url,
         "boot_timeout": int(settings.timeouts.boot),
         "communicator": "ssh" if machine.transport == "ssh" else "winrm",

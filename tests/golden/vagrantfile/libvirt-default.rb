@@ -1,0 +1,56 @@
+# The machines of cluster hybrid on libvirt. Written by `invoke up` from variables.yaml; changes
+# made here are overwritten. Vagrant only makes, starts and stops the machines: it provisions nothing.
+# The last card of each machine, with the MAC below, is the cluster's own; a step configures it in the guest.
+
+Vagrant.configure("2") do |config|
+  config.vm.synced_folder ".", "/vagrant", disabled: true
+  config.vm.box_check_update = false
+
+  # control-plane, linux
+  config.vm.define "cp1" do |node|
+    node.vm.box = "gusztavvargadr/ubuntu-server-2404-lts"
+    node.vm.boot_timeout = 900
+    node.vm.network "private_network",
+      ip: "192.168.56.10",
+      mac: "005056070F42",
+      auto_config: false,
+      netmask: "255.255.255.0",
+      libvirt__network_name: "hybrid-kube",
+      libvirt__dhcp_enabled: false,
+      libvirt__forward_mode: "none"
+
+    node.vm.provider "libvirt" do |v|
+      v.default_prefix = "hybrid-"
+      v.memory = 4096
+      v.cpus = 2
+    end
+  end
+
+  # worker, windows
+  config.vm.define "winw1" do |node|
+    node.vm.box = "gusztavvargadr/windows-server-2022-standard-core"
+    node.vm.boot_timeout = 900
+    node.vm.guest = :windows
+    node.vm.communicator = "winrm"
+    node.vm.graceful_halt_timeout = 180
+    node.winrm.username = "vagrant"
+    node.winrm.password = "vagrant"
+    node.winrm.timeout = 900
+    node.vm.network "private_network",
+      ip: "192.168.56.11",
+      mac: "0050561A1249",
+      auto_config: false,
+      netmask: "255.255.255.0",
+      libvirt__network_name: "hybrid-kube",
+      libvirt__dhcp_enabled: false,
+      libvirt__forward_mode: "none"
+
+    node.vm.provider "libvirt" do |v|
+      v.default_prefix = "hybrid-"
+      v.memory = 6144
+      v.cpus = 2
+      # Windows brings no virtio driver of its own.
+      v.nic_model_type = "e1000e"
+    end
+  end
+end
