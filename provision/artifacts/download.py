@@ -114,7 +114,14 @@ def _small(url: str, proxy: str | None) -> str:
         return answer.text
 
 
-def _stream(url: str, target: Path, deadline: Deadline, on_bytes: OnBytes | None, stop: threading.Event | None) -> None:
+def _stream(
+    url: str,
+    target: Path,
+    deadline: Deadline,
+    on_bytes: OnBytes | None,
+    stop: threading.Event | None,
+    proxy: str | None,
+) -> None:
     have = target.stat().st_size if target.exists() else 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     limits = (_CONNECT, _READ)
