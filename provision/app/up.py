@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_format
 import os
+import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from provision import journal as journals
 from provision.app.edge import Interrupted
 from provision.app.failure import explain
 from provision.app.nodes import node_rows
+from provision.app.progress import Reporter
 from provision.app.session import Session, open_session, remember_provider, require_host
 from provision.app.world import make_tools
 from provision.clock import monotonic
@@ -22,62 +24,13 @@ from provision.facts.base import World
 from provision.host.files import write_atomically
 from provision.plan import plan as make_plan
 from provision.secrets import MASKER
-from provision.steps.base import Missing, Plan, Step
+from provision.steps.base import Missing, Plan
 from provision.steps.context import Tools
 from provision.steps.observe import observe
-from provision.steps.runner import Runner, RunResult, StepEnd
+from provision.steps.runner import Runner, RunResult
 
 # What the host keeps for itself while machines and compilers run.
 _KEEP_MIB = 1024
-
-
-class _Reporter:
-    """Tells console and journal the same things."""
-
-    def __init__(self, screen: Screen, journal: journals.Journal, plan: Plan, learnt: dict[str, float]) -> None:
-        self._screen = screen
-        self._journal = journal
-        self._rows = {step.name: step.machine or "host" for step in plan.steps}
-        self._plan = plan
-        self._learnt = learnt
-        self._done: set[str] = set()
-
-    def line(self, step: str, text: str) -> None:
-        self._screen.line(self._rows.get(step, "host"), step, text)
-        self._journal.step_line(step, text)
-
-    def waits(self, step: str, what: str) -> None:
-        self._screen.waits(self._rows.get(step, "host"), step, what)
-
-    def step_started(self, step: Step, reason: str) -> None:
-        self._screen.started(self._rows[step.name], step.name, reason)
-        self._journal.event("step-started", step=step.name, machine=step.machine, lane=step.lane, reason=reason)
-
-    def step_ended(self, end: StepEnd) -> None:
-        self._done.add(end.step.name)
-        self._journal.event(
-            "step-ended",
-            step=end.step.name,
-            machine=end.step.machine,
-            lane=end.step.lane,
-            title=end.step.title,
-            outcome=end.outcome,
-            reason=end.reason,
-            seconds=round(end.seconds, 3),
-        )
-        if end.outcome != "already":
-            mark, style = ("ok", "green") if end.outcome == "done" else ("FAILED", "red")
-            self._screen.ended(self._rows[end.step.name], end.step.name, mark, end.reason, end.seconds, style)
-        self._screen.time_left(self._left())
-
-    def _left(self) -> float:
-        """The longest chain of learnt times through what is not done yet."""
-        longest: dict[str, float] = {}
-        for step in self._plan.steps:
-            before = max((longest[need] for need in step.needs), default=0.0)
-            own = 0.0 if step.name in self._done else self._learnt.get(step.name.split("@")[0], 0.0)
-            longest[step.name] = before + own
-        return max(longest.values(), default=0.0)
 
 
 def up(
@@ -92,7 +45,8 @@ def up(
     session = open_session(variables, set)
     made = make_plan(session.settings)
     chosen = _chosen(made, only, from_)
-    screen = Screen(rehearsed=session.rehearsed, verbose=verbose, quiet=json)
+    # With --json the document alone goes to stdout.
+    screen = Screen(stream=sys.stderr if json else None, rehearsed=session.rehearsed, verbose=verbose)
     for notice in session.notices:
         screen.say(notice, "yellow")
     with session.locked("invoke up"):
@@ -151,7 +105,8 @@ def converge(
         Interrupted: Ctrl-C; what was at work goes on on the machines.
     """
     journal = _journal(session)
-    reporter = _Reporter(screen, journal, made, journals.learnt_seconds(session.runs))
+    learnt = journals.learnt_seconds(session.runs)
+    reporter = Reporter(screen, journal, made, learnt, parallel=session.provider.parallel)
     tools = make_tools(session, reporter)
     runner = Runner(made, tools, reporter, memory=_memory(), sequential=sequential)
     try:
