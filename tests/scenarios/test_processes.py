@@ -1,0 +1,79 @@
+"""`invoke up` as a user runs it, on the rehearsal's real servers: fresh, twice, killed after each step, two at once."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from tests.scenarios.processes import folder
+
+# Judged by their own success: they live as long as a run, so a later run does them again.
+TRANSIENT = {"provider", "depot"}
+
+
+def test_fresh_then_nothing_to_do_then_halted_then_up_again(tmp_path: Path) -> None:
+    with folder(tmp_path / "w") as work:
+        first = work.up()
+        assert first["rehearsed"] is True
+        assert [node["status"] for node in first["nodes"]] == ["Ready", "Ready"]
+        assert all(node["node"].endswith("-rehearsal") for node in first["nodes"])
+        second = work.up()
+        assert second["applied"] == []
+        assert second["commands"] == {"cp1": 1, "winw1": 1}
+        assert work.run("halt").returncode == 0
+        third = work.up()
+        assert [node["status"] for node in third["nodes"]] == ["Ready", "Ready"]
+        assert not (tmp_path / "w" / ".cluster" / "hybrid" / "kubeconfig").exists()
+
+
+def test_every_screen_says_that_it_is_a_rehearsal(tmp_path: Path) -> None:
+    with folder(tmp_path / "w") as work:
+        for words in (["up"], ["up"], ["status"], ["plan"], ["halt"]):
+            done = work.run(*words)
+            assert done.returncode == 0, done.stderr
+            assert "rehearsal" in (done.stdout + done.stderr).lower(), words
+        for words in (["status", "--json"], ["plan", "--json"]):
+            assert json.loads(work.run(*words).stdout)["rehearsed"] is True
+        assert work.run("kubeconfig").returncode == 13
+        report = work.run("report")
+        assert "rehearsal" in Path(report.stdout.split(" (")[0].strip()).read_text().lower()
+
+
+def test_killed_after_each_step_every_run_goes_on_and_no_finished_step_runs_twice(tmp_path: Path) -> None:
+    with folder(tmp_path / "w") as work:
+        kills = 0
+        while work.kill_after_next_step():
+            kills += 1
+            assert kills < 200
+        assert kills > 20
+        counted = Counter(step for step in work.done_steps() if step not in TRANSIENT)
+        assert [step for step, times in counted.items() if times > 1] == []
+        last = work.up()
+        assert last["applied"] == []
+        assert [node["status"] for node in last["nodes"]] == ["Ready", "Ready"]
+
+
+def test_two_at_once_the_second_says_who_holds_the_lock(tmp_path: Path) -> None:
+    with folder(tmp_path / "w", rehearsal={"scale": 0.01}) as work:
+        first = work.start("up", "--json")
+        while not (tmp_path / "w" / ".cluster" / "hybrid" / "lock.holder").exists():
+            assert first.poll() is None
+        second = work.run("up")
+        assert second.returncode == 11
+        assert "invoke up" in second.stderr
+        assert str(first.pid) in second.stderr
+        out, err = first.communicate(timeout=120)
+        assert first.returncode == 0, err
+        assert json.loads(out)["outcome"] == "ready"
+
+
+def test_a_killed_rehearsal_is_started_again_from_what_it_had(tmp_path: Path) -> None:
+    with folder(tmp_path / "w") as work:
+        work.up()
+        rehearsal = tmp_path / "w" / ".cluster" / "hybrid" / "rehearsal"
+        from provision.rehearsal.client import Client
+
+        Client(rehearsal).kill_for_tests()
+        again = work.up()
+        assert [node["status"] for node in again["nodes"]] == ["Ready", "Ready"]
