@@ -21,15 +21,15 @@ function Test-Running {
     return "$($Found[0].State)" -ne 'Ready'
 }
 
-# The rest of a file that another process may still be writing, at most 60,000 bytes of it.
+# The rest of a file that another process may still be writing.
 function Read-Rest {
     param([string]$Path, [long]$From)
     $Stream = [IO.File]::Open($Path, 'Open', 'Read', 'ReadWrite')
     $null = $Stream.Seek($From, 'Begin')
-    $Buffer = New-Object -TypeName 'byte[]' -ArgumentList 60000
-    $Size = $Stream.Read($Buffer, 0, 60000)
+    $Memory = New-Object -TypeName 'IO.MemoryStream'
+    $Stream.CopyTo($Memory)
     $Stream.Close()
-    return [Convert]::ToBase64String($Buffer, 0, $Size)
+    return [Convert]::ToBase64String($Memory.ToArray())
 }
 
 if (-not (Test-Path -LiteralPath "$State.exit") -and -not (Test-Running)) {

@@ -301,8 +301,7 @@ class SshGuest(CommonGuest):
                         if on_bytes is not None:
                             on_bytes(sent)
         except (paramiko.SSHException, EOFError, OSError) as error:
-            transport = client.get_transport()
-            if transport is not None and transport.is_active() and not isinstance(error, TimeoutError):
+            if isinstance(error, OSError) and not _is_break(error):
                 raise StepFailed(
                     f"{self.endpoint.machine}: {target} could not be written",
                     details=f"{error} (after {sent} bytes)",
@@ -311,6 +310,11 @@ class SshGuest(CommonGuest):
             self.reset()
             raise self.broken(f"the upload of {target}", error) from error
         return digest.hexdigest()
+
+
+def _is_break(error: OSError) -> bool:
+    """Whether this is the connection's error, not one that the machine's file system answered with."""
+    return isinstance(error, (ConnectionError, TimeoutError)) or "closed" in str(error)
 
 
 class _Remember(paramiko.MissingHostKeyPolicy):

@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 
 from provision.clock import Deadline
-from provision.errors import AuthenticationRefused, DeadlineExceeded, HostChanged, Refused, StepFailed, Unreachable
+from provision.errors import AuthenticationRefused, DeadlineExceeded, Refused, StepFailed, Unreachable
 from provision.guests.base import Script
 from provision.guests.connect import wait_for
 from provision.rehearsal.contract import Streams
 from provision.rehearsal.serving import Pipe
-from provision.rehearsal.ssh_server import make_host_key
 from provision.secrets import Secret
 
 from .boxes import PASSWORD, LinuxBox
@@ -203,34 +202,6 @@ def test_a_machine_that_takes_connections_and_says_nothing(rig: Rig, wire: Wire)
     assert time.monotonic() - start < 8
 
 
-# -- identity ------------------------------------------------------------------------------------------------------
-
-
-def test_the_first_host_key_is_pinned_and_another_one_refused(rig: Rig) -> None:
-    if rig.endpoint.transport != "ssh":
-        pytest.skip("WinRM over HTTP proves the machine by the password's key; HTTPS is in test_winrm.py")
-    rig.guest().run(rig.script(rig.say("x")), Deadline(20))
-    assert rig.endpoint.known_hosts is not None
-    words = rig.endpoint.known_hosts.read_text().split()
-    assert words[:2] == [rig.endpoint.machine, "ssh-ed25519"]
-    assert rig.endpoint.known_hosts.stat().st_mode & 0o777 == 0o600
-    rig.serve_again(make_host_key())
-    before = len(rig.box.command_lines)
-    with pytest.raises(HostChanged) as caught:
-        rig.guest().run(rig.script(rig.say("x")), Deadline(20))
-    assert rig.endpoint.machine in caught.value.remedy
-    assert len(rig.box.command_lines) == before
-
-
-def test_a_refused_login_pins_nothing(rig: Rig) -> None:
-    if rig.endpoint.transport != "ssh":
-        pytest.skip("SSH only")
-    with pytest.raises(AuthenticationRefused):
-        rig.guest(password=Secret("not-the-one")).run(rig.script(rig.say("x")), Deadline(20))
-    assert rig.endpoint.known_hosts is not None
-    assert not rig.endpoint.known_hosts.exists()
-
-
 # -- detached work -------------------------------------------------------------------------------------------------
 
 
@@ -353,17 +324,6 @@ def test_a_file_is_put_whole_or_not_at_all(rig: Rig, tmp_path: Path) -> None:
     assert rig.box.files.list(folder) == []
     guest.put(b"second", target, Deadline(30))
     assert found.read_bytes() == b"second"
-
-
-def test_a_file_that_changed_on_its_way_is_refused(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    if rig.endpoint.transport != "ssh":
-        pytest.skip("files travel over SSH only")
-    append = rig.box.files.append
-    monkeypatch.setattr(rig.box.files, "append", lambda path, data: append(path, b"X" + data[1:]))
-    target = r"C:\ProgramData\hybrid\files\a" if rig.windows else "/var/lib/hybrid/files/a"
-    with pytest.raises(StepFailed, match="another SHA-256"):
-        rig.guest().put(b"hello", target, Deadline(30))
-    assert not rig.box.folder_files.path(target).exists()
 
 
 # -- boots ---------------------------------------------------------------------------------------------------------

@@ -179,6 +179,12 @@ def _open(rt: Runtime, path: object, writes: bool) -> natives.ByteStream:
     return natives.ByteStream(lambda: rt.box.files.read(full))
 
 
+def _open_to_read(rt: Runtime, path: object, mode: object, access: object) -> natives.ByteStream:
+    if (text(mode), text(access)) != ("Open", "Read"):
+        raise Unsupported("[System.IO.File]::Open() for anything but reading")
+    return _open(rt, path, False)
+
+
 def _set_variable(rt: Runtime, name: object, value: object, *_scope: object) -> object:
     rt.set_environment(text(name), text(value))
     return NOTHING
@@ -262,6 +268,7 @@ METHODS: dict[str, dict[str, Static]] = {
         "appendalltext": _append_text, "delete": _delete, "move": _move,
         "openread": lambda rt, p: _open(rt, p, False), "create": lambda rt, p: _open(rt, p, True),
         "openwrite": lambda rt, p: _open(rt, p, True),
+        "open": lambda rt, p, mode, access="ReadWrite", share="None": _open_to_read(rt, p, mode, access),
     },
     "System.IO.Directory": {
         "exists": lambda rt, p: _exists(rt, p, True),

@@ -118,6 +118,8 @@ class ByteStream(Native):
             "write": self._write,
             "writebyte": lambda one: self._write(bytes([int(one)])),
             "readbyte": self._read_byte,
+            "seek": self._seek,
+            "copyto": self._copy_to,
             "flush": lambda: NOTHING,
             "close": self.close,
             "dispose": self.close,
@@ -148,6 +150,15 @@ class ByteStream(Native):
             return -1
         self.at += 1
         return self.content[self.at - 1]
+
+    def _seek(self, offset: object, origin: object) -> int:
+        base = {"begin": 0, "current": self.at, "end": len(self.content)}[text(origin).lower()]
+        self.at = base + int(to_number(offset))
+        return self.at
+
+    def _copy_to(self, target: object) -> object:
+        assert isinstance(target, ByteStream)
+        return target._write(self.rest())
 
     def _write(self, value: object, start: int = 0, count: int | None = None) -> object:
         raw = data(value)
