@@ -268,7 +268,7 @@ METHODS: dict[str, dict[str, Static]] = {
         "appendalltext": _append_text, "delete": _delete, "move": _move,
         "openread": lambda rt, p: _open(rt, p, False), "create": lambda rt, p: _open(rt, p, True),
         "openwrite": lambda rt, p: _open(rt, p, True),
-        "open": lambda rt, p, mode, access="ReadWrite", share="None": _open_to_read(rt, p, mode, access),
+        "open": lambda rt, p, mode, access="ReadWrite", _share="None": _open_to_read(rt, p, mode, access),
     },
     "System.IO.Directory": {
         "exists": lambda rt, p: _exists(rt, p, True),
