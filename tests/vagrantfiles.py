@@ -20,7 +20,7 @@ _LIBVIRT: Mapping[str, Any] = {
 
 VARIANTS: Mapping[str, Settings] = {
     **{
-        f"{provider}-default": complete(Settings(provider=provider))  # type: ignore[arg-type]
+        f"{provider}-default": complete(Settings(provider=provider))
         for provider in ("virtualbox", "vmware_desktop", "hyperv", "libvirt")
     },
     "virtualbox-options": complete(

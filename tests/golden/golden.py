@@ -1,4 +1,4 @@
-"""Comparing with a golden file; ``UPDATE_GOLDEN=1`` rewrites it and still fails once, so that nobody forgets to look."""
+"""Comparing with a golden file; ``UPDATE_GOLDEN=1`` rewrites it and still fails once, so that somebody looks."""
 
 from __future__ import annotations
 
