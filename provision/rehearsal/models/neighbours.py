@@ -5,10 +5,13 @@ A machine finds the others through ``machine.neighbours`` (see `provision.rehear
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
+from provision.guests.base import Os
+from provision.rehearsal.files import StateFiles
 from provision.rehearsal.machine import Machine, Neighbours
 
 
@@ -132,25 +135,11 @@ def api_at(neighbours: Neighbours, address: str, port: int = 6443) -> ClusterApi
     return cast(ServesApi, machine).cluster_api(address, port)
 
 
-@dataclass(frozen=True)
-class HostProcess:
-    """A container of a HostProcess pod, as the cluster asks a Windows machine to run it.
-
-    Attributes:
-        name: ``<namespace>/<pod>``; the same name again is the same container, started anew.
-        command: program and arguments, as the pod's manifest has them.
-        env: its own variables; the machine adds CONTAINER_SANDBOX_MOUNT_POINT (``C:\\hpc``).
-        files: what its ConfigMaps put below the mount point: path from there (``/hybrid/start.ps1``) -> text.
-    """
+class NodeMachine(Protocol):
+    """A machine that may be a node: what the cluster asks of it. Called without holding any machine's state."""
 
     name: str
-    command: tuple[str, ...]
-    env: Mapping[str, str]
-    files: Mapping[str, str]
-
-
-class WindowsNode(Protocol):
-    """What the cluster asks of a Windows machine with a running kubelet; `windows_node` finds it."""
+    os: Os
 
     @property
     def boot_count(self) -> int: ...
@@ -159,43 +148,32 @@ class WindowsNode(Protocol):
         """What the running kubelet says; None when it does not run, has no credentials or is cut off."""
         ...
 
-    def cni_folders(self) -> tuple[str, str] | None:
-        """The folders of CNI programs and configuration that the running containerd looks into; None: it does not run."""
+
+class WindowsNode(NodeMachine, Protocol):
+    """What Calico's and kube-proxy's HostProcess pods do on a Windows machine."""
+
+    files: StateFiles
+
+    @property
+    def proxy_runs(self) -> bool:
+        """Whether kube-proxy.exe runs here."""
         ...
 
-    def image_problem(self, image: str) -> str | None:
-        """Why this image cannot be had here; None when it can."""
-        ...
+    def calico_started(self, *, adapter: str, pod_subnet: str) -> None:
+        """Calico's pods have started here: the HNS networks External and Calico are made on the card.
 
-    def calico_networks(self, adapter: str, pod_subnet: str) -> str | None:
-        """What Calico's node service does: the HNS networks External and Calico on a card, and the endpoint Calico_ep.
-
-        Returns why it could not; None when they are there.
+        Raises:
+            Exception: they fail, and why.
         """
         ...
 
-    def has_network(self, name: str) -> bool:
-        """Whether HNS has a network of that name now."""
+    def host_process(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        mounts: Mapping[str, bytes],
+        killed: threading.Event,
+        say: Callable[[bytes], None],
+    ) -> int:
+        """Run a HostProcess container's command to its end; a service ends with ``killed``."""
         ...
-
-    def host_process(self, container: HostProcess) -> str | None:
-        """Run a container until it stays up (its main program serves) or has ended; called in a thread of its own.
-
-        Returns why it is not running; None when it is.
-        """
-        ...
-
-    def host_process_runs(self, name: str) -> bool:
-        """Whether the container of that name runs now."""
-        ...
-
-
-def windows_node(neighbours: Neighbours, node: str) -> WindowsNode | None:
-    """The running Windows machine whose kubelet reports this node; None when there is none."""
-    for machine in neighbours.all():
-        if machine.os == "windows" and machine.answers and hasattr(machine, "node"):
-            found = cast(WindowsNode, machine)
-            report = found.node()
-            if report is not None and report.name == node:
-                return found
-    return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -29,12 +28,23 @@ class Call:
         self.stderr.write(text.encode())
 
 
+class Ending(Protocol):
+    """Says whether a session has to end."""
+
+    def is_set(self) -> bool: ...
+
+
 class ShellBox(Protocol):
     """The machine under the shell: its files, its programs, its clock."""
 
     files: Files
-    killed: threading.Event
     hostname: str
+    pid: int
+
+    @property
+    def killed(self) -> Ending:
+        """Set when what runs here has to end."""
+        ...
 
     def which(self, name: str) -> str | None:
         """The path of a program as PATH would find it (a name with a slash: itself when it can run)."""

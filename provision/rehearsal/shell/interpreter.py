@@ -59,7 +59,8 @@ class Shell:
         self.depth = 0  # of functions and sourced files, where return is allowed
         self.loops = 0
         self.line = 1
-        self.pid = 4242
+        self.pid = box.pid
+        self.last_pid = box.pid
         self.started = box.now()
         self.expand = Expander(self)
         self.temporary: list[str] = []
@@ -293,8 +294,8 @@ class Shell:
                 return KILLED
 
         job = Job(work)
-        self.pid += 1
-        self.last_background = str(self.pid)
+        self.last_pid += 1
+        self.last_background = str(self.last_pid)
         self.jobs[self.last_background] = job
         job.thread.start()
         return 0

@@ -23,6 +23,7 @@ class Box:
         self.files.make_folders("/tmp")
         self.files.make_folders("/dev/fd")
         self.killed = threading.Event()
+        self.pid = 4242
         self.hostname = "box"
         self.calls: list[tuple[str, ...]] = []
 
@@ -36,9 +37,6 @@ class Box:
         return utc_now().timestamp()
 
     now = clock
-
-    def new_pid(self) -> int:
-        return 4242
 
     def program(self, call: Call) -> int:
         self.calls.append(call.argv)

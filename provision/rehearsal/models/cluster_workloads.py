@@ -1,0 +1,477 @@
+"""Nodes, and the pods of DaemonSets and Deployments: where they go, when they run, why they do not."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING, Any, cast
+
+from provision.rehearsal.files import now
+from provision.rehearsal.machine import Neighbours
+from provision.rehearsal.models.cluster_objects import Object, moment
+from provision.rehearsal.models.neighbours import NodeMachine, NodeReport, WindowsNode
+
+if TYPE_CHECKING:
+    from provision.rehearsal.models.cluster import Cluster
+
+NOT_READY = "node.kubernetes.io/not-ready"
+CNI_NOT_READY = (
+    "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
+    "message:Network plugin returns error: cni plugin not initialized"
+)
+# Rows of the latencies by what a pod is; all others take the row of their system.
+_ROWS = {"calico-node": "calico-linux", "calico-node-windows": "calico-windows"}
+
+
+# -- nodes ---------------------------------------------------------------------------------------------------------
+
+
+def register_node(cluster: Cluster, report: NodeReport) -> None:
+    """A kubelet with credentials has started: its Node object is made or brought up to date."""
+    objects = cluster.objects
+    node = objects.get("nodes", "", report.name)
+    if node is None:
+        taints = [_taint(text) for text in report.taints]
+        node = objects.put(
+            {
+                "apiVersion": "v1",
+                "kind": "Node",
+                "metadata": {"name": report.name, "labels": {}, "annotations": {}},
+                "spec": {"taints": taints} if taints else {},
+                "status": {},
+            }
+        )
+    node["metadata"]["labels"].update(
+        {
+            "kubernetes.io/os": report.os,
+            "kubernetes.io/arch": report.arch,
+            "kubernetes.io/hostname": report.name,
+            **report.labels,
+        }
+    )
+    node["status"].update(
+        {
+            "addresses": [
+                {"type": "InternalIP", "address": report.address},
+                {"type": "Hostname", "address": report.name},
+            ],
+            "nodeInfo": {
+                "operatingSystem": report.os,
+                "architecture": report.arch,
+                "osImage": report.os_image,
+                "kernelVersion": report.kernel,
+                "kubeletVersion": report.kubelet_version,
+                "containerRuntimeVersion": report.runtime_version,
+            },
+        }
+    )
+
+
+def _taint(text: str) -> dict[str, str]:
+    key, _, effect = text.rpartition(":")
+    name, _, value = key.partition("=")
+    return {"key": name, "value": value, "effect": effect} if value else {"key": name, "effect": effect}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A machine with a running kubelet, as it was when we looked."""
+
+    machine: NodeMachine
+    report: NodeReport
+    boot: int
+    proxy_runs: bool
+
+
+@dataclass
+class Container:
+    """A HostProcess container: its command in a thread."""
+
+    identity: tuple[str, int]
+    killed: threading.Event
+    output: list[bytes] = field(default_factory=list)
+    code: int | None = None
+    ended: float = 0.0
+
+
+def look(neighbours: Neighbours) -> dict[str, Seen]:
+    """What running kubelets say, by node name; call it without holding any machine's state."""
+    found = {}
+    for machine in neighbours.all():
+        if not hasattr(machine, "node") or not machine.answers:
+            continue
+        node = cast(NodeMachine, machine)
+        report = node.node()
+        if report is not None:
+            proxy = cast(WindowsNode, machine).proxy_runs if machine.os == "windows" else False
+            found[report.name] = Seen(node, report, machine.boot_count, proxy)
+    return found
+
+
+def settle_nodes(cluster: Cluster, seen: dict[str, Seen]) -> None:
+    """Nodes as their kubelets report them; those whose kubelet is silent are not Ready."""
+    for name, one in seen.items():
+        if cluster.objects.get("nodes", "", name) is not None or one.machine is cluster.machine:
+            register_node(cluster, one.report)
+    for node in cluster.objects.all("nodes"):
+        found = seen.get(node["metadata"]["name"])
+        if found is None:
+            status, reason, text = "Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status."
+        elif not found.report.network_ready:
+            status, reason, text = "False", "KubeletNotReady", CNI_NOT_READY
+        else:
+            status, reason, text = "True", "KubeletReady", "kubelet is posting ready status"
+        before = next((c for c in node["status"].get("conditions", []) if c["type"] == "Ready"), {})
+        since = before.get("lastTransitionTime") if before.get("status") == status else None
+        condition = {"type": "Ready", "status": status, "reason": reason, "message": text}
+        node["status"]["conditions"] = [{**condition, "lastTransitionTime": since or moment(now())}]
+        taints = [t for t in node["spec"].get("taints", []) if t["key"] != NOT_READY]
+        if status != "True":
+            taints.append({"key": NOT_READY, "effect": "NoSchedule"})
+        node["spec"]["taints"] = taints
+        if not taints:
+            del node["spec"]["taints"]
+
+
+def is_ready(node: Object) -> bool:
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"].get("conditions", []))
+
+
+def system(node: Object) -> str:
+    """``linux`` or ``windows``."""
+    return str(node["metadata"]["labels"].get("kubernetes.io/os", "linux"))
+
+
+# -- pods ----------------------------------------------------------------------------------------------------------
+
+
+def _tolerates(spec: Object, node: Object, *, daemon: bool) -> bool:
+    for taint in node["spec"].get("taints", []):
+        if taint.get("effect") == "PreferNoSchedule":
+            continue
+        if daemon and taint["key"].startswith("node.kubernetes.io/"):
+            continue
+        for toleration in spec.get("tolerations", []):
+            if toleration.get("effect") not in (None, "", taint.get("effect")):
+                continue
+            if toleration.get("operator", "Equal") == "Exists":
+                if toleration.get("key") in (None, "", taint["key"]):
+                    break
+            elif toleration.get("key") == taint["key"] and toleration.get("value", "") == taint.get("value", ""):
+                break
+        else:
+            return False
+    return True
+
+
+def _fits(spec: Object, node: Object, *, daemon: bool) -> bool:
+    labels = node["metadata"]["labels"]
+    wanted = spec.get("nodeSelector") or {}
+    return all(labels.get(key) == value for key, value in wanted.items()) and _tolerates(spec, node, daemon=daemon)
+
+
+def _wanted(cluster: Cluster) -> dict[str, dict[str, Any]]:
+    """The pods that there should be: key -> owner, kind, node (empty: none fits), template."""
+    wanted: dict[str, dict[str, Any]] = {}
+    nodes = cluster.objects.all("nodes")
+    for owner in cluster.objects.all("daemonsets"):
+        space, name = owner["metadata"]["namespace"], owner["metadata"]["name"]
+        for node in nodes:
+            if _fits(owner["spec"]["template"]["spec"], node, daemon=True):
+                wanted[f"{space}/{name}@{node['metadata']['name']}"] = _pod(owner, node["metadata"]["name"])
+    for owner in cluster.objects.all("deployments"):
+        space, name = owner["metadata"]["namespace"], owner["metadata"]["name"]
+        fitting = [n["metadata"]["name"] for n in nodes if _fits(owner["spec"]["template"]["spec"], n, daemon=False)]
+        for number in range(int(owner["spec"].get("replicas", 1))):
+            key = f"{space}/{name}#{number}"
+            known = cluster.doc.get("pods", {}).get(key, {})
+            # Where it was put it stays, as long as the node is there.
+            node = known.get("node") or (fitting[number % len(fitting)] if fitting else "")
+            wanted[key] = _pod(owner, node)
+    return wanted
+
+
+def _pod(owner: Object, node: str) -> dict[str, Any]:
+    template = owner["spec"]["template"]
+    digest = hashlib.sha256(repr(template).encode()).hexdigest()[:10]
+    return {
+        "owner": owner["metadata"]["name"],
+        "space": owner["metadata"]["namespace"],
+        "kind": owner["kind"],
+        "node": node,
+        "template": template,
+        "hash": digest,
+    }
+
+
+def settle_pods(cluster: Cluster, seen: dict[str, Seen], effects: list[Callable[[], None]]) -> None:
+    """Pods come, start and get ready; what keeps one from it is kept as its reason.
+
+    Args:
+        effects: takes what has to be done on machines afterwards.
+    """
+    kept: dict[str, dict[str, Any]] = cluster.doc.setdefault("pods", {})
+    for space in cluster.objects.all("namespaces"):
+        name = space["metadata"]["name"]
+        if cluster.objects.get("serviceaccounts", name, "default") is None:
+            metadata = {"name": "default", "namespace": name}
+            cluster.objects.put({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+    for definition in cluster.objects.all("customresourcedefinitions"):
+        definition["status"] = {"conditions": [{"type": "Established", "status": "True"}]}
+    wanted = _wanted(cluster)
+    for key in [k for k in kept if k not in wanted]:
+        del kept[key]
+    for key in [k for k in cluster.containers if k not in wanted]:
+        cluster.containers.pop(key).killed.set()
+    for key, pod in wanted.items():
+        entry = kept.setdefault(key, {})
+        one = seen.get(pod["node"])
+        identity = [pod["hash"], one.boot if one else entry.get("identity", [0, 0])[1]]
+        if entry.get("identity") != identity:
+            entry.clear()
+        entry.update(identity=identity, node=pod["node"])
+        reason = _hindrance(cluster, pod, one)
+        if reason or one is None:
+            entry.pop("since", None)
+            entry.update(reason=reason or "NodeLost", ready=False)
+            continue
+        windows = one.report.os == "windows"
+        row = _ROWS.get(pod["owner"], "windows-pod" if windows else "linux-pod")
+        since = entry.setdefault("since", now())
+        running = now() >= since + cluster.machine.latencies.seconds(row)
+        problem = _run(cluster, key, pod, entry, one, effects) if running else None
+        entry["reason"] = problem or ""
+        entry["ready"] = running and not problem and _probe(cluster, pod, one, seen)
+    _publish(cluster, wanted, kept)
+
+
+def _hindrance(cluster: Cluster, pod: dict[str, Any], one: Seen | None) -> str | None:
+    """Why a pod cannot start now; None when it can."""
+    spec = pod["template"]["spec"]
+    if not pod["node"]:
+        return "Unschedulable"
+    if one is None:
+        return "NodeLost"
+    if not spec.get("hostNetwork") and not one.report.network_ready:
+        return "ContainerCreating"
+    windows = (spec.get("securityContext") or {}).get("windowsOptions") or {}
+    if one.report.os == "windows" and bool(spec.get("hostNetwork")) != bool(windows.get("hostProcess")):
+        return "CreateContainerConfigError"
+    for volume in spec.get("volumes", []):
+        source = volume.get("configMap") or {"optional": True}
+        if not source.get("optional") and cluster.objects.get("configmaps", pod["space"], source["name"]) is None:
+            return "ContainerCreating"
+    if cluster.objects.get("serviceaccounts", pod["space"], spec.get("serviceAccountName", "default")) is None:
+        return "FailedCreate"
+    return None
+
+
+def _run(
+    cluster: Cluster, key: str, pod: dict[str, Any], entry: dict[str, Any], one: Seen, effects: list[Callable[[], None]]
+) -> str | None:
+    """Let the pod's main process do what it does; returns why it does not run."""
+    if pod["space"] == "calico-system" and pod["owner"] in ("calico-node", "calico-node-windows"):
+        if not entry.get("done"):
+            effects.append(lambda: _calico(cluster, key, one))
+        return entry.get("problem")
+    options = (pod["template"]["spec"].get("securityContext") or {}).get("windowsOptions") or {}
+    if one.report.os == "windows" and options.get("hostProcess"):
+        return _host_process(cluster, key, pod, entry, cast(WindowsNode, one.machine))
+    return None
+
+
+def _calico(cluster: Cluster, key: str, one: Seen) -> None:
+    """What calico-node does at its start: programs and configuration of the CNI, on Windows the networks too."""
+    with cluster.machine.state.change():
+        settings = cluster.doc["calico"]
+        block = _block(cluster, one.report.name)
+    problem = None
+    config = b'{"name": "Calico", "cniVersion": "0.3.1", "plugins": [{"type": "calico"}]}\n'
+    files = cast(WindowsNode, one.machine).files
+    if one.report.os == "windows":
+        bin_dir, conf_dir = ("C:" + folder.replace("/", "\\") for folder in settings["windows_cni"])
+        try:
+            cast(WindowsNode, one.machine).calico_started(adapter=settings["adapter"], pod_subnet=block)
+        except Exception as error:  # noqa: BLE001 - whatever the machine says is the pod's problem, shown as such
+            problem = str(error)
+        places = (f"{bin_dir}\\calico.exe", f"{conf_dir}\\10-calico.conflist")
+    else:
+        places = ("/opt/cni/bin/calico", "/etc/cni/net.d/10-calico.conflist")
+    if problem is None:
+        for path, data in zip(places, (b"hybrid rehearsal: calico\n", config), strict=True):
+            files.make_folders(files.parent(files.normal(path)))
+            files.write(path, data, 0o755)
+    with cluster.machine.state.change():
+        entry = cluster.doc.get("pods", {}).get(key)
+        if entry is not None:
+            entry.update(done=problem is None, message=problem or "", problem="CrashLoopBackOff" if problem else None)
+
+
+def _block(cluster: Cluster, node: str) -> str:
+    """The node's own part of the pods' addresses, /26, in the order of the nodes' coming."""
+    blocks = cluster.doc.setdefault("blocks", {})
+    number = blocks.setdefault(node, len(blocks))
+    network = IPv4Network(cluster.doc["pods_pool"] if "pods_pool" in cluster.doc else cluster.doc["pods"])
+    return str(IPv4Network((int(network.network_address) + number * 64, 26)))
+
+
+def _host_process(
+    cluster: Cluster, key: str, pod: dict[str, Any], entry: dict[str, Any], machine: WindowsNode
+) -> str | None:
+    """Run the pod's command on the Windows machine, in a thread: it serves, or waits for what is not there yet."""
+    identity = (str(entry["identity"][0]), int(entry["identity"][1]))
+    container = cluster.containers.get(key)
+    if container is not None and container.identity == identity:
+        if container.code is None:
+            return None
+        entry["message"] = b"".join(container.output).decode(errors="replace")[-500:]
+        if now() < container.ended + cluster.machine.latencies.seconds("pod-backoff"):
+            return "CrashLoopBackOff"
+    elif container is not None:
+        container.killed.set()
+    made = Container(identity, threading.Event())
+    cluster.containers[key] = made
+    spec = pod["template"]["spec"]["containers"][0]
+    command = (*spec.get("command", ()), *spec.get("args", ()))
+    environment, mounts = _environment(spec, pod), _mounted(cluster, pod, spec)
+
+    def work() -> None:
+        code = machine.host_process(command, environment, mounts, made.killed, made.output.append)
+        made.ended = now()
+        made.code = code
+
+    threading.Thread(target=work, daemon=True, name=f"pod {key}").start()
+    return None
+
+
+def _environment(container: Object, pod: dict[str, Any]) -> dict[str, str]:
+    env = {}
+    for variable in container.get("env", []):
+        path = variable.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath")
+        known = {"spec.nodeName": pod["node"], "metadata.namespace": pod["space"]}
+        env[variable["name"]] = known.get(path, "") if path else str(variable.get("value", ""))
+    return env
+
+
+def _mounted(cluster: Cluster, pod: dict[str, Any], container: Object) -> dict[str, bytes]:
+    files = {}
+    volumes = {v["name"]: v for v in pod["template"]["spec"].get("volumes", [])}
+    for mount in container.get("volumeMounts", []):
+        source = volumes.get(mount["name"], {}).get("configMap")
+        found = cluster.objects.get("configmaps", pod["space"], source["name"]) if source else None
+        for name, text in (found or {}).get("data", {}).items():
+            files[f"{mount['mountPath'].rstrip('/')}/{name}"] = text.encode()
+    return files
+
+
+def _probe(cluster: Cluster, pod: dict[str, Any], one: Seen, seen: dict[str, Seen]) -> bool:
+    """A readiness probe that asks another pod over the network: both ends and DNS must work."""
+    for container in pod["template"]["spec"]["containers"]:
+        command = (container.get("readinessProbe") or {}).get("exec", {}).get("command", [])
+        for url in (word for word in command if word.startswith("http://")):
+            if not _reachable(cluster, url.removeprefix("http://").split("/")[0].split(":")[0], one, seen):
+                return False
+    return True
+
+
+def _reachable(cluster: Cluster, host: str, source: Seen, seen: dict[str, Seen]) -> bool:
+    name, _, rest = host.partition(".")
+    space = rest.split(".")[0]
+    service = cluster.objects.get("services", space, name)
+    if service is None or not _proxied(cluster, source) or not _some_ready(cluster, "kube-system/coredns#"):
+        return False
+    selector = service["spec"].get("selector", {})
+    unready = service["spec"].get("publishNotReadyAddresses", False)
+    for key, entry in cluster.doc.get("pods", {}).items():
+        owner = key.replace("#", "@").split("@")[0]
+        workload = _owner(cluster, owner)
+        labels = workload["spec"]["template"]["metadata"].get("labels", {}) if workload else {}
+        if owner.startswith(f"{space}/") and selector.items() <= labels.items():
+            target = seen.get(entry.get("node", ""))
+            running = "since" in entry and not entry.get("reason")
+            if running and (unready or entry.get("ready")) and target is not None and target.report.network_ready:
+                return True
+    return False
+
+
+def _owner(cluster: Cluster, owner: str) -> Object | None:
+    space, _, name = owner.partition("/")
+    return cluster.objects.get("daemonsets", space, name) or cluster.objects.get("deployments", space, name)
+
+
+def _proxied(cluster: Cluster, one: Seen) -> bool:
+    """Whether service addresses work on a node: its kube-proxy really runs."""
+    if one.report.os == "windows":
+        return one.proxy_runs
+    return bool(cluster.doc.get("pods", {}).get(f"kube-system/kube-proxy@{one.report.name}", {}).get("ready"))
+
+
+def _some_ready(cluster: Cluster, prefix: str) -> bool:
+    return any(entry.get("ready") for key, entry in cluster.doc.get("pods", {}).items() if key.startswith(prefix))
+
+
+def _publish(cluster: Cluster, wanted: dict[str, dict[str, Any]], kept: dict[str, dict[str, Any]]) -> None:
+    """Write pods and their owners' counts as objects."""
+    pods = cluster.objects.store.setdefault("pods", {})
+    for key in [k for k, o in pods.items() if o["metadata"].get("labels", {}).get("rehearsal/made") == "yes"]:
+        if pods[key]["metadata"]["annotations"].get("rehearsal/key") not in wanted:
+            del pods[key]
+    names = {
+        o["metadata"]["annotations"]["rehearsal/key"]: k
+        for k, o in pods.items()
+        if "rehearsal/key" in o["metadata"].get("annotations", {})
+    }
+    for key, pod in wanted.items():
+        entry = kept[key]
+        suffix = hashlib.sha256(key.encode()).hexdigest()[:5]
+        name = f"{pod['owner']}-{suffix}" if pod["kind"] == "DaemonSet" else f"{pod['owner']}-{pod['hash']}-{suffix}"
+        if key in names and names[key] != f"{pod['space']}/{name}":
+            del pods[names[key]]
+        pods[f"{pod['space']}/{name}"] = _object(pod, entry, key, name, pods.get(f"{pod['space']}/{name}"))
+    for owner in [*cluster.objects.all("daemonsets"), *cluster.objects.all("deployments")]:
+        prefix = f"{owner['metadata']['namespace']}/{owner['metadata']['name']}"
+        own = [kept[k] for k in wanted if k.startswith((prefix + "@", prefix + "#"))]
+        ready = sum(1 for entry in own if entry.get("ready"))
+        if owner["kind"] == "DaemonSet":
+            counts = {"desiredNumberScheduled": len(own), "currentNumberScheduled": len(own), "numberReady": ready,
+                      "numberAvailable": ready, "updatedNumberScheduled": len(own)}  # fmt: skip
+            owner["status"] = counts
+        else:
+            owner["status"] = {"replicas": len(own), "updatedReplicas": len(own)}
+            if ready:
+                owner["status"].update(readyReplicas=ready, availableReplicas=ready)
+            owner["status"]["conditions"] = [{"type": "Available", "status": "True" if ready == len(own) else "False"}]
+
+
+def _object(pod: dict[str, Any], entry: dict[str, Any], key: str, name: str, before: Object | None) -> Object:
+    metadata = pod["template"]["metadata"]
+    ready = bool(entry.get("ready"))
+    reason = entry.get("reason", "")
+    running = "since" in entry and not reason
+    container: Object = {"name": pod["template"]["spec"]["containers"][0]["name"], "ready": ready}
+    if running:
+        container["state"] = {"running": {"startedAt": moment(entry["since"])}}
+    elif reason not in ("Unschedulable", "NodeLost"):
+        container["state"] = {"waiting": {"reason": reason or "ContainerCreating", "message": entry.get("message", "")}}
+    crashed = reason == "CrashLoopBackOff"
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": pod["space"],
+            "uid": before["metadata"]["uid"] if before else hashlib.sha256(key.encode()).hexdigest()[:32],
+            "creationTimestamp": before["metadata"]["creationTimestamp"] if before else moment(now()),
+            "labels": {**metadata.get("labels", {}), "rehearsal/made": "yes"},
+            "annotations": {**(metadata.get("annotations") or {}), "rehearsal/key": key},
+        },
+        "spec": {**pod["template"]["spec"], **({"nodeName": pod["node"]} if pod["node"] else {})},
+        "status": {
+            "phase": "Running" if running or crashed else "Pending",
+            "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],
+            "containerStatuses": [container] if "state" in container else [],
+        },
+    }

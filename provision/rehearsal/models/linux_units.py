@@ -1,0 +1,435 @@
+"""systemd's units: files and drop-ins, what was loaded, starting and stopping.
+
+A unit's loaded form is what its files said when the manager last read them; a changed file needs
+``daemon-reload`` (``enable``, ``disable`` and ``mask`` reload by themselves, as systemctl does).
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from provision.rehearsal.files import now
+from provision.rehearsal.models.linux_box import PATH, LinuxBox
+from provision.rehearsal.shell import Call, Collected, Source
+
+if TYPE_CHECKING:
+    from provision.rehearsal.models.linux import LinuxMachine
+
+FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system")
+WANTS = "/etc/systemd/system/multi-user.target.wants"
+
+# program -> runs once as a service; returns why it could not stay up, or None.
+Service = Callable[[LinuxBox, tuple[str, ...], dict[str, str]], str | None]
+SERVICES: dict[str, Service] = {}
+STOPPED: dict[str, Callable[["LinuxMachine"], None]] = {}
+
+
+class UnitError(Exception):
+    """systemctl's message and exit code."""
+
+    def __init__(self, message: str, code: int = 1) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass
+class Unit:
+    """A loaded unit: section -> key -> values."""
+
+    name: str
+    sections: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+
+    def values(self, section: str, key: str) -> list[str]:
+        return self.sections.get(section, {}).get(key, [])
+
+    def value(self, section: str, key: str, default: str = "") -> str:
+        found = self.values(section, key)
+        return found[-1] if found else default
+
+
+def full_name(name: str) -> str:
+    """``kubelet`` is ``kubelet.service``."""
+    return name if re.search(r"\.(service|target|socket|mount|swap|timer|path|slice)$", name) else f"{name}.service"
+
+
+def read_unit(unit: Unit, text: str, where: str) -> None:
+    """Add a file's lines to a unit; an empty assignment clears a list.
+
+    Raises:
+        UnitError: a line that is none.
+    """
+    section = ""
+    for line in text.replace("\\\n", " ").splitlines():
+        stripped = line.strip()
+        if not stripped or stripped[0] in "#;":
+            continue
+        if stripped.startswith("["):
+            section = stripped.strip("[]")
+            continue
+        key, equals, value = stripped.partition("=")
+        if not equals or not section:
+            raise UnitError(f"{where}: Missing '=', or assignment outside of section: {stripped}")
+        entries = unit.sections.setdefault(section, {}).setdefault(key.strip(), [])
+        if value.strip():
+            entries.append(value.strip())
+        else:
+            entries.clear()
+
+
+class Units:
+    """The service manager of one machine; its memory is the state's section ``units``."""
+
+    def __init__(self, machine: LinuxMachine) -> None:
+        self.machine = machine
+        self.files = machine.files
+        self._lock = threading.RLock()
+
+    # -- loading ---------------------------------------------------------------------------------------------
+
+    def _memory(self) -> dict[str, Any]:
+        return self.machine.state.section("units")
+
+    def path(self, name: str) -> str | None:
+        """The unit's file; None when there is none."""
+        for folder in FOLDERS:
+            if self.files.exists(f"{folder}/{name}") or self.masked(name):
+                return f"{folder}/{name}"
+        return None
+
+    def masked(self, name: str) -> bool:
+        """Whether it is a link to /dev/null."""
+        try:
+            return self.files.read_link(f"/etc/systemd/system/{name}") == "/dev/null"
+        except OSError:
+            return False
+
+    def _on_disk(self, name: str) -> dict[str, str] | None:
+        path = self.path(name)
+        if path is None:
+            return None
+        texts = {path: "" if self.masked(name) else self.files.read(path).decode()}
+        folder = f"/etc/systemd/system/{name}.d"
+        if self.files.is_folder(folder):
+            for file in self.files.list(folder):
+                if file.endswith(".conf"):
+                    texts[f"{folder}/{file}"] = self.files.read(f"{folder}/{file}").decode()
+        return texts
+
+    def reload(self) -> None:
+        """``daemon-reload``."""
+        with self.machine.state.change():
+            for entry in self._memory().values():
+                if not entry.get("transient"):
+                    entry.pop("loaded", None)
+
+    def load(self, name: str) -> Unit | None:
+        """The unit as it was loaded, read now if it was not; None when there is none."""
+        with self.machine.state.change():
+            entry = self._memory().get(name, {})
+            texts = entry.get("loaded") or self._on_disk(name)
+            if texts is None:
+                return None
+            self._memory().setdefault(name, {})["loaded"] = texts
+        unit = Unit(name)
+        for where, text in texts.items():
+            read_unit(unit, text, where)
+        return unit
+
+    def stale(self, name: str) -> bool:
+        """Whether its files changed since it was loaded."""
+        with self.machine.state.reading():
+            loaded = self._memory().get(name, {}).get("loaded")
+        return loaded is not None and loaded != self._on_disk(name)
+
+    # -- state -----------------------------------------------------------------------------------------------
+
+    def active(self, name: str) -> str:
+        """ActiveState."""
+        with self.machine.state.reading():
+            return str(self._memory().get(name, {}).get("active", "inactive"))
+
+    def since(self, name: str) -> float:
+        """When the unit came to its present state, seconds since 1970."""
+        with self.machine.state.reading():
+            return float(self._memory().get(name, {}).get("since", 0.0))
+
+    def is_active(self, name: str) -> bool:
+        return self.active(name) == "active"
+
+    def enabled(self, name: str) -> str:
+        """UnitFileState; empty for a unit without a file."""
+        if self.masked(name):
+            return "masked"
+        if self.path(name) is None:
+            return "transient" if self._memory().get(name, {}).get("transient") else ""
+        if any(self.files.exists(f"{folder}/{name}") for folder in self._wants()):
+            return "enabled"
+        unit = self.load(name)
+        return "disabled" if unit and "Install" in unit.sections else "static"
+
+    def _wants(self) -> list[str]:
+        base = "/etc/systemd/system"
+        names = self.files.list(base) if self.files.is_folder(base) else []
+        return [f"{base}/{name}" for name in names if name.endswith(".wants")]
+
+    def log(self, name: str, *lines: str) -> None:
+        """Add to the unit's journal."""
+        with self.machine.state.change():
+            kept = self._memory().setdefault(name, {}).setdefault("log", [])
+            kept += [[now(), line] for line in lines if line]
+            del kept[:-200]
+
+    def journal(self, name: str) -> list[tuple[float, str]]:
+        with self.machine.state.reading():
+            return [(moment, line) for moment, line in self._memory().get(name, {}).get("log", [])]
+
+    def _set(self, name: str, active: str, **more: Any) -> None:
+        with self.machine.state.change():
+            self._memory().setdefault(name, {}).update(active=active, since=now(), **more)
+
+    # -- starting and stopping -------------------------------------------------------------------------------
+
+    def start(self, name: str) -> None:
+        """Start a unit and wait until it is up.
+
+        Raises:
+            UnitError: there is none, it is masked, or it failed.
+        """
+        with self._lock:
+            if self.masked(name):
+                raise UnitError(f"Failed to start {name}: Unit {name} is masked.")
+            unit = self.load(name)
+            if unit is None:
+                raise UnitError(f"Failed to start {name}: Unit {name} not found.", 5)
+            if self.is_active(name):
+                return
+            if not name.endswith(".service"):
+                self._set(name, "active")
+                return
+            self._start_service(unit)
+
+    def _start_service(self, unit: Unit) -> None:
+        name = unit.name
+        self.machine.system_box().latency("linux-service-start")
+        commands = unit.values("Service", "ExecStart")
+        kind = unit.value("Service", "Type", "simple")
+        if not commands:
+            raise UnitError(f"Failed to start {name}: Unit {name} has a bad unit file setting.")
+        if len(commands) > 1 and kind != "oneshot":
+            raise UnitError(f"Failed to start {name}: Unit {name} has a bad unit file setting.")
+        self.log(name, f"Starting {name}...")
+        env = self._environment(unit)
+        for command in unit.values("Service", "ExecStartPre"):
+            code, text = self._run(command, env)
+            self.log(name, *text.splitlines())
+            if code and not command.startswith("-"):
+                self._failed(unit, f"Control process exited, code=exited, status={code}")
+        if kind == "oneshot":
+            for command in commands:
+                code, text = self._run(command, env)
+                self.log(name, *text.splitlines())
+                if code:
+                    self._failed(unit, f"Main process exited, code=exited, status={code}/FAILURE")
+            self._set(
+                name, "active" if unit.value("Service", "RemainAfterExit") == "yes" else "inactive", result="success"
+            )
+            self.log(name, f"Finished {name}.")
+            return
+        problem = self._serve(unit, commands[0], env)
+        if problem is None:
+            self._set(name, "active", result="success")
+            self.log(name, f"Started {name}.")
+            return
+        if kind == "notify" or problem.startswith("203/EXEC"):
+            self._failed(unit, problem)
+        # systemd has started it; it ended by itself and is started again and again.
+        restarts = unit.value("Service", "Restart", "no") != "no"
+        self.log(name, f"Started {name}.", problem, f"{name}: Failed with result 'exit-code'.")
+        self._set(name, "activating" if restarts else "failed", result="exit-code")
+
+    def retry(self, name: str) -> None:
+        """A unit that is started again and again tries once more (its cause may be gone)."""
+        with self._lock:
+            if self.active(name) != "activating":
+                return
+            unit = self.load(name)
+            if unit and self._serve(unit, unit.values("Service", "ExecStart")[0], self._environment(unit)) is None:
+                self._set(name, "active", result="success")
+                self.log(name, f"Started {name}.")
+
+    def _failed(self, unit: Unit, problem: str) -> None:
+        self.log(unit.name, f"{unit.name}: {problem}", f"{unit.name}: Failed with result 'exit-code'.")
+        restarts = unit.value("Service", "Restart", "no") in ("always", "on-failure")
+        self._set(unit.name, "activating" if restarts else "failed", result="exit-code")
+        raise UnitError(
+            f"Job for {unit.name} failed because the control process exited with error code.\n"
+            f'See "systemctl status {unit.name}" and "journalctl -xeu {unit.name}" for details.'
+        )
+
+    def _environment(self, unit: Unit) -> dict[str, str]:
+        env: dict[str, str] = {}
+        for text in unit.values("Service", "Environment"):
+            for word in shlex.split(text):
+                key, _, value = word.partition("=")
+                env[key] = value
+        for path in unit.values("Service", "EnvironmentFile"):
+            optional = path.startswith("-")
+            try:
+                text = self.files.read(path.lstrip("-")).decode()
+            except FileNotFoundError:
+                if optional:
+                    continue
+                raise UnitError(f"Failed to start {unit.name}: No such file or directory") from None
+            for line in text.splitlines():
+                key, equals, value = line.strip().partition("=")
+                if equals and not key.startswith(("#", ";")):
+                    env[key] = "".join(shlex.split(value)) if value[:1] in "'\"" else value
+        return env
+
+    def _words(self, command: str, env: dict[str, str]) -> tuple[str, ...]:
+        words: list[str] = []
+        for word in shlex.split(command.lstrip("-+!@:")):
+            whole = re.fullmatch(r"\$(\w+)", word)
+            if whole:
+                words += shlex.split(env.get(whole[1], ""))
+            else:
+                words.append(re.sub(r"\$\{(\w+)\}", lambda found: env.get(found[1], ""), word))
+        return tuple(words)
+
+    def _run(self, command: str, env: dict[str, str]) -> tuple[int, str]:
+        """A command to its end."""
+        words = self._words(command, env)
+        out = Collected()
+        call = Call(words, {"PATH": PATH, **env}, Source(b""), out, out, "/")
+        try:
+            code = self.machine.system_box().program(call)
+        except (FileNotFoundError, PermissionError) as error:
+            return 203, f"{words[0]}: {error}"
+        return code, out.data.decode()
+
+    def _serve(self, unit: Unit, command: str, env: dict[str, str]) -> str | None:
+        """Start a long-running program; None when it stays up."""
+        words = self._words(command, env)
+        box = self.machine.system_box()
+        if not words[0].startswith("/"):
+            raise UnitError(f"Failed to start {unit.name}: Unit {unit.name} has a bad unit file setting.")
+        try:
+            found = box.identify(words[0])
+        except OSError as error:
+            return f"203/EXEC: {unit.name}: Unable to locate or run executable '{words[0]}': {error.strerror}"
+        service = SERVICES.get(found.program)
+        if service is None:
+            return f"{words[0]} is no service"
+        box.standin = found
+        return service(box, words, env)
+
+    def stop(self, name: str) -> None:
+        """Stop a unit; one that is not loaded is an error.
+
+        Raises:
+            UnitError: there is none.
+        """
+        with self._lock:
+            with self.machine.state.change():
+                entry = self._memory().get(name)
+                transient = bool(entry and entry.get("transient"))
+            if not transient and self.load(name) is None:
+                raise UnitError(f"Failed to stop {name}: Unit {name} not loaded.", 5)
+            was = self.active(name)
+            self.machine.end_job(name)
+            if was != "inactive":
+                self._set(name, "inactive", result="success")
+                self.log(name, f"Stopped {name}.")
+            stopped = STOPPED.get(name)
+            if stopped and was == "active":
+                stopped(self.machine)
+            if transient:
+                self.forget(name)
+
+    def forget(self, name: str) -> None:
+        """Drop a transient unit."""
+        with self.machine.state.change():
+            log = self._memory().pop(name, {}).get("log", [])
+            self._memory()[name] = {"log": log}
+
+    def reset_failed(self, name: str) -> None:
+        with self.machine.state.change():
+            entry = self._memory().get(name)
+            if entry is None or ("active" not in entry and "loaded" not in entry):
+                raise UnitError(f"Failed to reset failed state of unit {name}: Unit {name} not loaded.")
+            if entry.get("active") == "failed":
+                entry["active"] = "inactive"
+
+    # -- unit files ------------------------------------------------------------------------------------------
+
+    def enable(self, name: str) -> list[str]:
+        """Make the links of [Install]; returns what was made."""
+        self.reload()
+        unit = self.load(name)
+        if unit is None:
+            raise UnitError(f"Failed to enable unit: Unit file {name} does not exist.")
+        if self.masked(name):
+            raise UnitError(f"Failed to enable unit: Unit file /etc/systemd/system/{name} is masked.")
+        made = []
+        for target in " ".join(unit.values("Install", "WantedBy")).split():
+            folder = f"/etc/systemd/system/{target}.wants"
+            self.files.make_folders(folder)
+            link = f"{folder}/{name}"
+            if not self.files.exists(link):
+                self.files.link(link, self.path(name) or "")
+                made.append(f"Created symlink {link} → {self.path(name)}.")
+        return made
+
+    def disable(self, name: str) -> list[str]:
+        if self.path(name) is None:
+            raise UnitError(f"Failed to disable unit: Unit file {name} does not exist.")
+        gone = []
+        for folder in self._wants():
+            if name in self.files.list(folder):
+                self.files.remove(f"{folder}/{name}")
+                gone.append(f'Removed "{folder}/{name}".')
+        self.reload()
+        return gone
+
+    def mask(self, name: str) -> list[str]:
+        path = f"/etc/systemd/system/{name}"
+        if self.masked(name):
+            return []
+        if self.files.exists(path):
+            raise UnitError(f"Failed to mask unit: File {path} already exists.")
+        self.files.link(path, "/dev/null")
+        self.reload()
+        return [f"Created symlink {path} → /dev/null."]
+
+    def unmask(self, name: str) -> list[str]:
+        if not self.masked(name):
+            return []
+        self.files.remove(f"/etc/systemd/system/{name}")
+        self.reload()
+        return [f'Removed "/etc/systemd/system/{name}".']
+
+    def wanted_at_boot(self) -> list[str]:
+        """The enabled services, each behind those that it names in After=."""
+        if not self.files.is_folder(WANTS):
+            return []
+        names = [posixpath.basename(name) for name in self.files.list(WANTS)]
+        ordered: list[str] = []
+
+        def put(name: str) -> None:
+            if name in ordered:
+                return
+            unit = self.load(name)
+            for before in " ".join(unit.values("Unit", "After")).split() if unit else []:
+                if before in names and before != name:
+                    put(before)
+            ordered.append(name)
+
+        for name in names:
+            put(name)
+        return ordered
