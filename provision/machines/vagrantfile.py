@@ -89,8 +89,6 @@ def problems(settings: Settings, host_only: HostOnly = (VIRTUALBOX_RANGE,)) -> l
         found += [f"{path}.{problem}" for problem in _address_problems(machine.address, network, provider, host_only)]
         if not machine.mac:
             found.append(f"{path}.mac: it is missing")
-        elif int(machine.mac[:2], 16) & 1:
-            found.append(f"{path}.mac: {machine.mac} is a group address; its first byte must be even")
         elif provider == "vmware_desktop" and not machine.mac.lower().startswith(_VMWARE_MAC):
             found.append(f"{path}.mac: VMware takes only {_VMWARE_MAC}:00:00:00 to {_VMWARE_MAC}:3f:ff:ff")
     return found
