@@ -8,12 +8,16 @@ from __future__ import annotations
 import hmac
 import http.client
 import json
+import logging
 import threading
+import traceback
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from provision.errors import MachineError, ProvisionError
+
+log = logging.getLogger("rehearsal")
 
 PORT_FILE = "process.json"  # port, secret and process id of the running process
 CONFIG_FILE = "config.json"  # scale and faults for the next one
@@ -47,6 +51,10 @@ class ControlServer:
                     self._answer(200, {"result": handler(self.path.strip("/"), json.loads(body or b"{}"))})
                 except ProvisionError as error:
                     self._answer(409, {"error": error.what, "details": error.details, "remedy": error.remedy})
+                except Exception as error:
+                    log.exception("rehearsal: %s failed", self.path)
+                    said = {"error": f"a defect in the rehearsal: {error!r}", "details": traceback.format_exc()}
+                    self._answer(500, said)
 
             def _answer(self, code: int, document: Mapping[str, Any]) -> None:
                 data = json.dumps(document).encode()

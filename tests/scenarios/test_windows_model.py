@@ -40,7 +40,17 @@ def test_the_node_survives_a_restart(joined: Bench) -> None:
     assert joined.machine.node() is not None
 
 
-TWICE = ("card", "settings", "host-name", "features", "firewall", "containerd", "kubernetes", "kubelet-service", "egress")
+TWICE = [
+    "card",
+    "settings",
+    "host-name",
+    "features",
+    "firewall",
+    "containerd",
+    "kubernetes",
+    "kubelet-service",
+    "egress",
+]
 
 
 @pytest.mark.parametrize("name", TWICE)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from provision.clock import Deadline, poll
 from provision.errors import StepFailed
-from provision.rehearsal.models.neighbours import HostProcess
+from provision.rehearsal.models.windows_hns import NotPossible
 from provision.rehearsal.standin import standin
 from provision.render.engine import render
-from provision.steps.base import Satisfied
+from provision.steps.base import Missing, Satisfied
 from tests.scenarios import windows_bench
 from tests.scenarios.windows_bench import Bench
 
@@ -48,7 +50,7 @@ def joined(tmp_path_factory: pytest.TempPathFactory) -> Bench:
         ("tar.exe -xf C:\\nothing.tar.gz", 1, "Failed to open"),
         ("tar.exe --frobnicate -xf C:\\nothing.tar.gz", 1, "not supported"),
         ("certutil.exe -hashfile C:\\nothing SHA256", 0x80070002, "FILE_NOT_FOUND"),
-        ("w32tm.exe /resync", 0x80070426, "not been started"),
+        ("w32tm.exe /frobnicate", 0x80070057, "is unknown"),
         ("powershell.exe -File C:\\nothing.ps1", 0xFFFD0000, "does not exist"),
         ("powershell.exe -ExecutionPolicy Sometimes -File x.ps1", 0xFFFD0000, "ExecutionPolicy"),
         ("powershell.exe -EncodedCommand %%%", 0xFFFD0000, "encoded"),
@@ -101,7 +103,7 @@ def test_hns_commands_come_with_the_feature(bench: Bench) -> None:
 
 def test_features_are_active_only_after_the_restart(bench: Bench) -> None:
     bench.all("features")
-    query = "Get-CimInstance -ClassName Win32_OptionalFeature -Filter \"Name='Containers'\" | ForEach-Object { $_.InstallState }"
+    query = "(Get-CimInstance -ClassName Win32_OptionalFeature -Filter \"Name='Containers'\").InstallState"
     assert bench.script(query).out.strip() == "2"
     bench.reboot(bench.deadline)
     assert bench.script(query).out.strip() == "1"
@@ -111,7 +113,7 @@ def test_without_the_restart_no_pod_can_run(bench: Bench) -> None:
     bench.all("features")
     for name in ("deliver-containerd", "deliver-kubernetes", "firewall", "containerd", "kubernetes", "kubelet-service"):
         assert isinstance(bench.apply(name), Satisfied), name
-    with pytest.raises(StepFailed, match="80-join") as caught:
+    with pytest.raises(StepFailed) as caught:
         bench.apply("join")
     assert "CRI" in str(caught.value)
 
@@ -225,32 +227,47 @@ def test_a_wrong_file_is_no_program(joined: Bench, data: bytes) -> None:
 # kube-proxy as a HostProcess container
 
 
-def proxy(bench: Bench, **values: object) -> HostProcess:
+def proxy(bench: Bench, killed: threading.Event, **values: object) -> tuple[int, str]:
     given = {"server": "https://192.168.56.10:6443", "feature_gates": "", "verbosity": 2, **values}
     text = render("cni/kube-proxy-windows/start.ps1", **given)
     command = ("powershell.exe", "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Bypass", "-Command",
                "& $env:CONTAINER_SANDBOX_MOUNT_POINT/hybrid/start.ps1; exit $LASTEXITCODE")  # fmt: skip
-    return HostProcess("kube-system/kube-proxy", command, {"NODE_NAME": "winw1"}, {"/hybrid/start.ps1": text})
+    said = bytearray()
+    mounts = {"/hybrid/start.ps1": text.encode()}
+    code = bench.machine.host_process(command, {"NODE_NAME": "winw1"}, mounts, killed, said.extend)
+    return code, said.decode()
 
 
-def test_kube_proxy_runs_once_calico_has_its_network(joined: Bench) -> None:
-    container = proxy(joined)
-    assert joined.machine.host_process(container) is None
-    assert joined.machine.host_process_runs(container.name)
-    joined.machine.containers.end_all()
+def test_kube_proxy_runs_until_it_is_ended(joined: Bench) -> None:
+    killed = threading.Event()
+    runner = threading.Thread(target=proxy, args=(joined, killed), daemon=True)
+    runner.start()
+    poll(lambda: (True if joined.machine.proxy_runs else None, "not yet"), Deadline(20), every=0.02)
+    killed.set()
+    runner.join(10)
+    assert not runner.is_alive()
+    assert not joined.machine.proxy_runs
 
 
 def test_a_gate_that_is_gone_keeps_kube_proxy_from_running(joined: Bench) -> None:
-    problem = joined.machine.host_process(proxy(joined, feature_gates="Nonsense=true"))
-    assert problem is not None
-    assert "unrecognized feature gate" in problem
-    assert not joined.machine.host_process_runs("kube-system/kube-proxy")
+    code, said = proxy(joined, threading.Event(), feature_gates="Nonsense=true")
+    assert code == 1
+    assert "unrecognized feature gate" in said
+    assert not joined.machine.proxy_runs
 
 
-def test_calico_needs_its_card(bench: Bench) -> None:
-    assert "does not run" in str(bench.machine.calico_networks("kube", "10.244.1.0/26"))
+def test_calico_needs_its_card_and_its_feature(bench: Bench) -> None:
+    with pytest.raises(NotPossible, match="does not run"):
+        bench.machine.calico_started(adapter="kube", pod_subnet="10.244.1.0/26")
     bench.all("join")
-    assert "no card nobody" in str(bench.machine.calico_networks("nobody", "10.244.1.0/26"))
-    # Without an adapter the card of the default route is taken: with our route it is decided by the metric.
-    assert bench.machine.calico_networks("", "10.244.1.0/26") is None
-    assert isinstance(bench.judge("calico-windows"), object)
+    with pytest.raises(NotPossible, match="no card nobody"):
+        bench.machine.calico_started(adapter="nobody", pod_subnet="10.244.1.0/26")
+
+
+def test_calico_without_an_adapter_takes_the_wrong_card(bench: Bench) -> None:
+    bench.all("join")
+    bench.machine.calico_started(adapter="", pod_subnet="10.244.1.0/26")
+    bench.refresh("hns")
+    judged = bench.judge("calico-windows")
+    assert isinstance(judged, Missing)
+    assert "10.0.2.15" in judged.reason

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 
 from provision import knowledge
 from provision.rehearsal.contract import Streams
@@ -96,8 +97,20 @@ class WindowsMachine(Machine):
         """What the running kubelet says; None when it does not run, has no credentials or is cut off."""
         return node_report(self) if self.answers else None
 
+    # What the cluster asks (neighbours.WindowsNode)
+
+    @cached_property
+    def proxies(self) -> list[WindowsProcess]:
+        """The processes in which kube-proxy.exe runs; they die with the boot and with the rehearsal's process."""
+        return []
+
+    @property
+    def proxy_runs(self) -> bool:
+        """Whether kube-proxy.exe runs here."""
+        return self.answers and bool(self.proxies)
+
     def calico_started(self, *, adapter: str, pod_subnet: str) -> None:
-        """Calico's pods have started here; see `windows_hns.calico_networks`.
+        """What Calico's pods do here.
 
         Raises:
             windows_hns.NotPossible: they fail, and why.
@@ -110,15 +123,10 @@ class WindowsMachine(Machine):
         environment: Mapping[str, str],
         mounts: Mapping[str, bytes],
         killed: threading.Event,
-        say: Callable[[bytes], None],
+        say: Callable[[bytes], object],
     ) -> int:
-        """Run a HostProcess container's command; see `windows_pods.run_host_process`."""
+        """Run a HostProcess container's command to its end; see `windows_pods.run_host_process`."""
         return windows_pods.run_host_process(self, command, environment, mounts, killed, say)
-
-    @property
-    def proxy_runs(self) -> bool:
-        """Whether kube-proxy.exe runs here."""
-        return windows_pods.proxy_running(self)
 
     def execute(self, command_line: str, streams: Streams) -> int:
         if not self.takes("windows-command", streams):
@@ -178,7 +186,6 @@ class WindowsMachine(Machine):
     def went_down(self) -> None:
         stop_all(self)
         windows_tasks.end_all(self)
-        self.state.data.pop("kube_proxy", None)
 
     def booted(self) -> None:
         registry = MachineRegistry(self.state)
@@ -191,8 +198,6 @@ class WindowsMachine(Machine):
 
     def resumed(self) -> None:
         windows_tasks.end_all(self)
-        with self.state.change() as data:
-            data.pop("kube_proxy", None)
 
 
 # A cumulative update that is new enough for the known faults of each build; see the knowledge tables.

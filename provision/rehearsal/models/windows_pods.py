@@ -1,4 +1,4 @@
-"""HostProcess pods on a modelled Windows node: their command runs on the host, as SYSTEM; and kube-proxy.exe."""
+"""HostProcess containers on a modelled Windows node: their command runs on the host, as SYSTEM; and kube-proxy.exe."""
 
 from __future__ import annotations
 
@@ -33,17 +33,21 @@ def run_host_process(
     environment: Mapping[str, str],
     mounts: Mapping[str, bytes],
     killed: threading.Event,
-    say: Callable[[bytes], None],
+    say: Callable[[bytes], object],
 ) -> int:
-    """Run a HostProcess container's command to its end; a service such as kube-proxy ends with ``killed``.
+    """Run a HostProcess container's command to its end; one that serves, such as kube-proxy, ends with ``killed``.
 
     Args:
-        command: program and arguments, as the container has them.
-        mounts: path below the container's mount point -> content (ConfigMaps, tokens).
-        say: both output streams.
+        environment: the container's own variables; CONTAINER_SANDBOX_MOUNT_POINT is added.
+        mounts: path below the mount point (``/hybrid/start.ps1``) -> content.
+        say: takes both output streams.
     """
+
+    def tell(data: bytes) -> None:
+        say(data)
+
     if node_report(machine) is None or cri_fault(machine):
-        say(b"rehearsal: the node runs no pods: kubelet or containerd is down\n")
+        tell(b"rehearsal: the node runs no pods: kubelet or containerd is down\n")
         return 1
     for name, data in mounts.items():
         path = "\\".join([MOUNT, *name.replace("\\", "/").strip("/").split("/")])
@@ -51,22 +55,16 @@ def run_host_process(
         machine.files.write(path, data)
     variables = machine_environment(machine, "SYSTEM")
     variables.update({"CONTAINER_SANDBOX_MOUNT_POINT": MOUNT, **environment})
-    process = WindowsProcess(machine, killed=killed, write=say, write_error=say, environment=variables, folder=MOUNT)
+    process = WindowsProcess(machine, killed=killed, write=tell, write_error=tell, environment=variables, folder=MOUNT)
     found = process.find_program(command[0])
     if found is None:
-        say(f"rehearsal: {command[0]}: executable file not found in %PATH%\n".encode())
+        tell(f"{command[0]}: executable file not found in %PATH%\n".encode())
         return 127
     try:
-        return process.program(found, list(command[1:]), None, say, say)
+        return process.program(found, list(command[1:]), None, tell, tell)
     except CommandError as error:
-        say(f"{error.message}\n".encode())
+        tell(f"{error.message}\n".encode())
         return 1
-
-
-def proxy_running(machine: WindowsMachine) -> bool:
-    """Whether kube-proxy.exe runs on this machine."""
-    with machine.state.reading() as data:
-        return "kube_proxy" in data
 
 
 @program("kube-proxy")
@@ -82,14 +80,13 @@ def kube_proxy(call: Program) -> int:
         call.out(f"Kubernetes {call.what.version}")
         return 0
     _judge(call, flags)
-    with call.machine.state.change() as data:
-        data["kube_proxy"] = {"version": call.what.version, "source_vip": flags.get("source-vip", "")}
     call.out(f'I "Version info" version="{call.what.version}" rehearsal')
+    proxies = call.machine.proxies
+    proxies.append(call.process)
     try:
         call.process.killed.wait()
     finally:
-        with call.machine.state.change() as data:
-            data.pop("kube_proxy", None)
+        proxies.remove(call.process)
     return 0xC000013A
 
 

@@ -27,6 +27,7 @@ _PARAMETER_QUOTED = re.compile(r"-[A-Za-z_?][^\s{}();,|&.\[:'\"]*['\"]")
 _ASSIGN = re.compile(r"(?:[-+*/%]|\?\?)?=(?!=)")
 _WORD_END = " \t\r\n\f\v{}();,|&"
 _EXPRESSION_START = "$'\"(@{[!,"
+_VARIABLE_PATH = re.compile(r"\$(?:[\w:]+|\{[^}]+\})[/\\]")
 _CALL_DOT = re.compile(r"\.(?=[\s'\"$({&])")
 
 
@@ -122,6 +123,8 @@ class CommandParser(ExpressionParser):
 
     def _command_name(self, call: str) -> Node:
         c = self.peek()
+        if call and _VARIABLE_PATH.match(self.text, self.at):
+            return self._argument()  # & $env:SystemRoot/x.exe is one word, as an argument would be
         if call and c and c in "$'\"({@":
             return self.postfix(self.primary())
         if not c or c in _WORD_END:
@@ -145,6 +148,11 @@ class CommandParser(ExpressionParser):
     def _parameter(self, line: int, found: re.Match[str]) -> Parameter:
         name, colon = found.group(1), found.group(2)
         if not colon:
+            if self.looking(".") and not self.looking(".\n"):
+                why = f"-{name} ends at its first dot and what follows is another argument: quote the word"
+                raise self.fail("single-dash-dot", why, foreign=True)
+            if self.peek() in ("(", "{"):
+                raise self.fail("bare-parentheses", f"-{name} ends at the bracket: quote the word", foreign=True)
             return Parameter(line, name, "-" + name)
         before = self.at
         self.blanks()
@@ -174,7 +182,12 @@ class CommandParser(ExpressionParser):
             return self.postfix(self.primary())
         if not c or c in _WORD_END:
             raise self.fail("parse-error", f"an argument is missing before {self.peek(10)!r}")
-        return self._word()
+        word = self._word()
+        if self.looking("("):
+            raise self.fail("bare-parentheses", "bare parentheses run what is in them: quote the word", foreign=True)
+        if self.looking("{"):
+            raise self.fail("bare-braces", "bare braces are a script block: quote the word", foreign=True)
+        return word
 
     def _plain_variable(self) -> bool:
         """Whether the variable here is the whole argument, and not the beginning of a longer word."""
