@@ -45,7 +45,7 @@ def fresh(machine: LinuxMachine) -> None:
 
 def write(machine: LinuxMachine, path: str, text: str) -> None:
     """Write a small file, its folders too."""
-    machine.files.make_folders(path.rpartition("/")[0])
+    machine.files.make_folders(path.rpartition("/")[0] or "/")
     machine.files.write(path, text.encode())
 
 

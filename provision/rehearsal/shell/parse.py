@@ -15,9 +15,10 @@ import tree_sitter
 import tree_sitter_bash
 
 from provision.rehearsal.shell import syntax as s
-from provision.rehearsal.shell.words import split_source
+from provision.rehearsal.shell.words import split_source, word_end
 
 _LANGUAGE = tree_sitter.Language(tree_sitter_bash.language())
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(?:\[([^]]*)\])?(\+?=)")
 _SEPARATORS = {";", "\n", ";;", "comment"}
 _Tree = tree_sitter.Node
 
@@ -36,11 +37,14 @@ class _Reader:
     def __init__(self, source: bytes, first_line: int) -> None:
         self.source = source
         self.first = first_line
+        self.consumed = 0  # how far words were read, which may be further than the grammar's node
 
     def program(self) -> s.Sequence:
         # The grammar wants a last line end behind a here-document.
         if not self.source.endswith(b"\n"):
             self.source += b"\n"
+        # One character a byte, so that the grammar's positions are also the text's.
+        self.plain = self.source.decode("latin-1")
         root = tree_sitter.Parser(_LANGUAGE).parse(self.source).root_node
         if root.has_error:
             raise s.Unsupported(f"a syntax error near {self._error(root)!r}", self._line(self._bad(root)))
@@ -75,6 +79,8 @@ class _Reader:
             if node.type == "&":
                 made[-1] = (made[-1][0], True)
                 continue
+            if node.start_byte < self.consumed:
+                raise s.Unsupported(f"what the grammar cuts in two near {self.text(node)[:40]!r}", self._line(node))
             made.append((self.statement(node), False))
         return s.Sequence(tuple(made))
 
@@ -88,6 +94,15 @@ class _Reader:
                 spans.append((node.start_byte, node.end_byte, self._line(node)))
         return tuple(s.Word(self.source[a:b].decode(), line) for a, b, line in spans)
 
+    def listed(self, nodes: list[_Tree]) -> tuple[s.Word, ...]:
+        """The words from the first to the last of these nodes."""
+        found: list[s.Word] = []
+        at = nodes[0].start_byte if nodes else 0
+        while nodes and (at := self.blanks(at)) < nodes[-1].end_byte:
+            word, at = self.word_at(at)
+            found.append(word)
+        return tuple(found)
+
     def statement(self, node: _Tree) -> s.Node:
         method = getattr(self, f"_{node.type}", None)
         if method is None:
@@ -98,11 +113,54 @@ class _Reader:
     # -- commands -------------------------------------------------------------------------------------------
 
     def _command(self, node: _Tree) -> s.Node:
-        assignments = [c for c in node.children if c.type == "variable_assignment"]
+        # The grammar gives the extent; words are cut here, because it sees two in `x=$a/$b.c` (tree-sitter-bash 0.25).
+        assignments: list[s.Assignment] = []
+        words: list[s.Word] = []
         redirects = [c for c in node.children if c.type.endswith("_redirect")]
-        rest = [c for c in node.children if c not in assignments and c not in redirects]
-        simple = s.Simple(tuple(map(self.assignment, assignments)), self.words(rest), self._line(node))
-        return self.redirected(simple, redirects)
+        arrays = {
+            c.start_byte: c
+            for c in node.children
+            if c.type == "variable_assignment" and c.children[-1].type == "array"
+        }
+        starts = {c.start_byte: c.end_byte for c in redirects}
+        at = node.start_byte
+        while (at := self.blanks(at)) < node.end_byte:
+            if at in starts:
+                at = max(starts[at], self.consumed)
+            elif at in arrays:
+                assignments.append(self.assignment(arrays[at]))
+                at = arrays[at].end_byte
+            else:
+                word, at = self.word_at(at)
+                assignment = None if words else self.assigned(word)
+                if assignment is None:
+                    words.append(word)
+                else:
+                    assignments.append(assignment)
+        return self.redirected(s.Simple(tuple(assignments), tuple(words), self._line(node)), redirects)
+
+    def blanks(self, at: int) -> int:
+        """The next position that is no white space within a command."""
+        while self.plain[at : at + 1] in (" ", "\t") or self.plain.startswith("\\\n", at):
+            at += 2 if self.plain[at] == "\\" else 1
+        return at
+
+    def word_at(self, at: int) -> tuple[s.Word, int]:
+        """The word at a position, and where it ends."""
+        line = self.plain.count("\n", 0, at) + self.first
+        end = word_end(self.plain, at, line)
+        if end == at:
+            raise s.Unsupported(f"{self.plain[at : at + 10]!r} here", line)
+        self.consumed = max(self.consumed, end)
+        return s.Word(self.source[at:end].decode(), line), end
+
+    def assigned(self, word: s.Word) -> s.Assignment | None:
+        """The assignment that a word is; None when it is none."""
+        found = _ASSIGNMENT.match(word.raw)
+        if not found:
+            return None
+        index = None if found[2] is None else s.Word(found[2], word.line)
+        return s.Assignment(found[1], index, found[3] == "+=", s.Word(word.raw[found.end() :], word.line), word.line)
 
     def _variable_assignment(self, node: _Tree) -> s.Node:
         return s.Simple((self.assignment(node),), (), self._line(node))
@@ -116,7 +174,9 @@ class _Reader:
             if child.type == "variable_assignment":
                 words.append(self.assignment(child))
             else:
-                words.append(self.word(child))
+                if child.start_byte < self.consumed:
+                    continue  # the end of a word that the grammar cut in two
+                words.append(self.word_at(child.start_byte)[0])
         return s.Simple((), tuple(words), self._line(node))
 
     def _unset_command(self, node: _Tree) -> s.Node:
@@ -132,7 +192,9 @@ class _Reader:
         if value and value[0].type == "array":
             given = self.words([c for c in value[0].children[1:-1] if c.type != "comment"])
         else:
-            given = s.Word(self.source[operator.end_byte : node.end_byte].decode(), self._line(node))
+            end = word_end(self.plain, operator.end_byte, self._line(node))
+            self.consumed = max(self.consumed, end)
+            given = s.Word(self.source[operator.end_byte : end].decode(), self._line(node))
         return s.Assignment(self.text(name), index, operator.type == "+=", given, self._line(node))
 
     def _test_command(self, node: _Tree) -> s.Node:
@@ -232,19 +294,17 @@ class _Reader:
 
     def redirect(self, node: _Tree) -> s.Redirect:
         descriptor = node.child_by_field_name("descriptor")
-        if node.type == "herestring_redirect":
-            return s.Redirect(0, "<<<", self.words(node.children[1:])[0])
-        operators = [c for c in node.children if not c.is_named]
-        operator = operators[0].type
-        targets = self.words(c for c in node.children if c.is_named and c != descriptor)
-        if len(targets) != 1:
-            if operator in ("<&-", ">&-"):
-                targets = (s.Word("-", self._line(node)),)
-                operator = operator[:2]
-            else:
-                raise self.unknown(node)
+        sign = next(c for c in node.children if not c.is_named)
+        operator = sign.type
+        if operator in ("<&-", ">&-"):
+            target = s.Word("-", self._line(node))
+            operator = operator[:2]
+        else:
+            target, _ = self.word_at(self.blanks(sign.end_byte))
+        if operator == "<<<":
+            return s.Redirect(0, "<<<", target)
         fd = int(self.text(descriptor)) if descriptor else (0 if operator.startswith("<") else 1)
-        return s.Redirect(fd, operator, targets[0])
+        return s.Redirect(fd, operator, target)
 
     def document(self, node: _Tree) -> tuple[s.Redirect, list[s.Redirect], list[_Tree]]:
         start = next(c for c in node.children if c.type == "heredoc_start")
@@ -303,7 +363,7 @@ class _Reader:
         name = node.child_by_field_name("variable")
         assert body is not None and name is not None
         has_in = any(c.type == "in" for c in node.children)
-        values = self.words(node.children_by_field_name("value")) if has_in else None
+        values = self.listed(node.children_by_field_name("value")) if has_in else None
         return s.For(self.text(name), values, self._do_group(body))
 
     def _c_style_for_statement(self, node: _Tree) -> s.Node:

@@ -275,3 +275,26 @@ def split_source(text: str, line: int) -> list[Word]:
         else:
             i += 1
     return words
+
+
+def word_end(text: str, i: int, line: int) -> int:
+    """Where the word that begins at ``i`` ends: at unquoted white space or an operator."""
+    start = i
+    while i < len(text):
+        c = text[i]
+        if c in " \t\n;|&()" or (c in "<>" and not (i == start and text.startswith("<(", i))):
+            return i
+        if c == "\\":
+            i += 2
+        elif c == "'" or text.startswith("$'", i):
+            i += 1 if c == "'" else 2
+            while text[i] != "'":
+                i += 2 if c == "$" and text[i] == "\\" else 1
+            i += 1
+        elif c == '"':
+            i = _end_of_double(text, i + 1, line) + 1
+        elif text.startswith(("$(", "${", "<("), i):
+            i = closing(text, i + 2, text[i + 1], ")" if text[i + 1] == "(" else "}", line) + 1
+        else:
+            i += 1
+    return i

@@ -632,3 +632,24 @@ f() { cat <<EOF
 $1
 EOF
 }; x=$(f "a  b"); echo "$x"
+### words that the grammar cuts in two
+folder=a; digest=b; n=3
+script=$folder/$digest.sh
+x=$folder/$digest.sh; y=$folder.$digest.$n/x
+echo "$script" $folder/$digest.sh $x $y
+mkdir a; echo q > $folder/$digest.sh; cat < $folder/$digest.sh
+for f in $folder/$digest.sh $n.x; do echo $f; done
+f() { local z=$folder/$digest.sh w=$n; echo $z $w; }; f
+export V=$folder/$digest.sh; echo $V; A=$folder/$digest.sh B=1 echo ok
+case $folder/$digest.sh in a/b.sh) echo yes;; esac
+### words around operators
+echo a;echo b&&echo c||echo d
+echo x>f;cat<f;(echo s)|cat;{ echo g;}|cat
+echo "a;b|c&d" 'e;f' a\;b
+### non-ascii words
+x="grün → ✓"; echo "$x" ${x#*→} ; printf '%s\n' "é$x"; echo ü>f; cat f
+### several here-strings and continuations
+cat <<< "a" \
+  | cat - \
+  > f
+cat f
