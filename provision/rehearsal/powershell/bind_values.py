@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from provision.rehearsal.powershell.convert import BareNumber, convert, text, type_of
 from provision.rehearsal.powershell.faults import ScriptError, Unsupported
-from provision.rehearsal.powershell.table import COMMON_NAMES, ParameterRow
-from provision.rehearsal.powershell.values import EnumValue, Hashtable, Record, ScriptBlock, SecureString, Version
+from provision.rehearsal.powershell.table import ACTION, COMMON_NAMES, ParameterRow
+from provision.rehearsal.powershell.values import EnumValue, Hashtable, Record, ScriptBlock, SecureString, Switch, Version
 
 if TYPE_CHECKING:
     from provision.rehearsal.powershell.binder import Call
@@ -20,9 +20,13 @@ __all__ = ["converted", "fits", "full_type", "refuse_null", "text"]
 _TRANSFORMATION = "System.Management.Automation.ParameterBindingArgumentTransformationException"
 _VALIDATION = "System.Management.Automation.ParameterBindingValidationException"
 _ANYTHING = frozenset({"System.Object", "System.Management.Automation.PSObject"})
-_FROM_TEXT = frozenset(
-    {"CimSession", "Uri", "IPAddress", "Guid", "CultureInfo", "PSTypeName", "FlagsExpression", "WildcardPattern"}
-)
+# objects that no text converts to; other unknown types are made of texts
+_OBJECTS = frozenset(
+    {
+        "CimInstance", "CimClass", "ServiceController", "Process", "PSSession", "ErrorRecord", "Exception", "Stream",
+        "XmlDocument", "X509Certificate", "PSCredential", "VMSwitch", "PSModuleInfo", "Assembly", "BitsJob",
+    }
+)  # fmt: skip
 _TAKES: dict[str, type | tuple[type, ...]] = {
     "System.String": str,
     "System.Boolean": bool,
@@ -152,7 +156,8 @@ def _one(call: Call, parameter: ParameterRow, value: object) -> object:
             raise _refuse(call, parameter, error.record.message) from error
         except Unsupported as error:
             raise _refuse(call, parameter, _cannot(value, full)) from error
-    if value is None or full.rsplit(".", 1)[-1].split("`")[0] in _FROM_TEXT:
+    short = full.rsplit(".", 1)[-1].split("`")[0]
+    if value is None or (isinstance(value, (str, BareNumber)) and short not in _OBJECTS):
         return value.source if isinstance(value, BareNumber) else value
     if isinstance(value, (str, bool, int, float, BareNumber, list)):
         raise _refuse(call, parameter, _cannot(value, full))
@@ -160,8 +165,8 @@ def _one(call: Call, parameter: ParameterRow, value: object) -> object:
 
 
 def _boolean(call: Call, parameter: ParameterRow, value: object, full: str) -> bool:
-    if isinstance(value, bool):
-        return value
+    if isinstance(value, (bool, Switch)):
+        return bool(value)
     if isinstance(value, BareNumber) and not parameter.switch:
         return bool(value.value)
     if isinstance(value, (int, float)) and not parameter.switch:
@@ -194,7 +199,7 @@ def _member(call: Call, parameter: ParameterRow, value: object) -> object:
         raise _refuse(call, parameter, _cannot(value, parameter.type))
     number = value.value if isinstance(value, BareNumber) else value
     if isinstance(number, int):
-        if parameter.type == "ActionPreference" and 0 <= number < len(_ACTION_NUMBERS):
+        if parameter.type == ACTION and 0 <= number < len(_ACTION_NUMBERS):
             return _ACTION_NUMBERS[number]
         raise Unsupported(f"the number {number} for the enumeration {parameter.type} of {call.row.name}", call.line)
     written = value if isinstance(value, list) else [value]
@@ -204,9 +209,11 @@ def _member(call: Call, parameter: ParameterRow, value: object) -> object:
         exact = [v for v in parameter.values if v.lower() == name.lower()]
         begins = exact or [v for v in parameter.values if name and v.lower().startswith(name.lower())]
         if len(begins) != 1:
-            allowed = ", ".join(parameter.values)
-            why = f"Unable to match the identifier name {name} to a valid enumerator name: {allowed}"
-            raise _refuse(call, parameter, f'Cannot convert value "{name}" to type "{parameter.type}". Error: "{why}"')
+            why = (
+                f"Unable to match the identifier name {name} to a valid enumerator name. Specify one of the following "
+                f"enumerator names and try again:\n{', '.join(parameter.values)}"
+            )
+            raise _refuse(call, parameter, f'{_cannot(name, parameter.type)} Error: "{why}"')
         found.append(begins[0])
     return ", ".join(found)
 

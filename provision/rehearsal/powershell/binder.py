@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from provision.rehearsal.powershell import bind_values
 from provision.rehearsal.powershell.faults import ErrorRecord, ScriptError
-from provision.rehearsal.powershell.table import ALL, CommandRow, ParameterRow
+from provision.rehearsal.powershell.table import ALL, COMMON_NAMES, CommandRow, ParameterRow
 from provision.rehearsal.powershell.values import Record, ScriptBlock
 
 _BINDING = "System.Management.Automation.ParameterBindingException"
@@ -32,6 +32,7 @@ class Given:
     has_value: bool = False
     text: str = ""
     closed: bool = False  # behind ``--``
+    order: int = 0
 
 
 @dataclass
@@ -111,6 +112,9 @@ def match(call: Call, name: str) -> ParameterRow | None:
         ScriptError: it can mean several, or none although the command takes only its own.
     """
     found = call.row.match(name)
+    if len(found) > 1:
+        own = tuple(row for row in found if row.name not in COMMON_NAMES)
+        found = own if len(own) == 1 else found  # the command's own name goes before a common one
     if len(found) == 1:
         return found[0]
     if found:
@@ -133,15 +137,20 @@ def _named(call: Call, given: Sequence[Given]) -> list[Given]:
     pairs: list[tuple[ParameterRow, object]] = []
     while at < len(given):
         item = given[at]
+        item.order = at
         at += 1
         if not item.name or item.closed:
             positional.append(item)
             continue
         parameter = match(call, item.name)
         if parameter is None:
-            positional.append(Given(item.text))
+            # a plain function: the name and its value go to $args
+            call.rest.append(Given(item.text, order=item.order))
             if item.has_value:
-                positional.append(Given(item.value))
+                call.rest.append(Given(item.value, order=item.order))
+            elif at < len(given) and not given[at].name:
+                call.rest.append(Given(given[at].value, order=at))
+                at += 1
             continue
         if item.has_value:
             pairs.append((parameter, item.value))
@@ -226,7 +235,7 @@ def _leftover(call: Call, items: list[Given]) -> None:
             call.put(parameter, bind_values.converted(call, parameter, values))
             return
     if call.row.loose:
-        call.rest = items
+        call.rest = sorted([*call.rest, *items], key=lambda item: item.order)
         return
     shown = bind_values.text(items[0].value)
     message = f"A positional parameter cannot be found that accepts argument '{shown}'."
@@ -316,8 +325,20 @@ def _takers(call: Call, by_value: bool) -> Iterable[ParameterRow]:
     return [parameter for _, parameter in sorted(found, key=lambda pair: pair[0])]
 
 
+def _rank(call: Call, parameter: ParameterRow, item: object) -> int:
+    """Objects know their kind: a rule goes to a command on rules as such, to another as its associated rule."""
+    if not isinstance(item, Record) or item.custom:
+        return 0
+    if parameter.name == "InputObject" and call.row.name.partition("-")[2] in item.type_name:
+        return 0
+    if parameter.name.startswith("Associated"):
+        return 1 if parameter.name.removeprefix("Associated") in item.type_name else 9
+    return 2
+
+
 def _by_value(call: Call, item: object, coerce: bool) -> bool:
-    for parameter in _takers(call, True):
+    takers = [p for p in _takers(call, True) if _rank(call, p, item) < 9]
+    for parameter in sorted(takers, key=lambda p: _rank(call, p, item)):
         if item is None:
             bind_values.refuse_null(call, parameter)
         if not coerce and not bind_values.fits(parameter, item):

@@ -22,6 +22,7 @@ from provision.rehearsal.powershell.values import (
     ScriptBlock,
     SecureString,
     Stream,
+    Switch,
     TypedArray,
     TypeValue,
     Version,
@@ -121,7 +122,7 @@ def type_name(value: object) -> str:
         return f"System.Management.Automation.{value.kind}Record"
     if isinstance(value, EnumValue):
         return value.type_name
-    if isinstance(value, int) and not isinstance(value, (bool, Byte)):
+    if isinstance(value, int) and not isinstance(value, (bool, Byte, Switch)):
         return "System.Int64" if isinstance(value, Long) or not -(2**31) <= value < 2**31 else "System.Int32"
     for kind, name in _NAMES:
         if isinstance(value, kind):
@@ -131,6 +132,7 @@ def type_name(value: object) -> str:
 
 _NAMES: tuple[tuple[type, str], ...] = (
     (bool, "System.Boolean"),
+    (Switch, "System.Management.Automation.SwitchParameter"),
     (Byte, "System.Byte"),
     (float, "System.Double"),
     (Char, "System.Char"),
@@ -186,7 +188,7 @@ def text(value: object, separator: str = " ", nested: bool = False) -> str:
         return ""
     if isinstance(value, str):
         return str(value)
-    if isinstance(value, bool):
+    if isinstance(value, (bool, Switch)):
         return "True" if value else "False"
     if isinstance(value, float):
         return float_text(value)
@@ -235,7 +237,8 @@ def unwrap(value: object) -> object:
 
 def _invalid(value: object, full: str, why: str, id: str = "InvalidCastFromStringToInteger") -> Exception:
     message = f'Cannot convert value "{text(value)}" to type "{full}". Error: "{why}"'
-    return error(message, id, "System.Management.Automation.PSInvalidCastException", category="InvalidArgument")
+    inner = NetException("System.Management.Automation.PSInvalidCastException", message)
+    return error(message, id, category="InvalidArgument", inner=inner)
 
 
 def to_number(value: object, full: str = "") -> int | float:
@@ -378,7 +381,7 @@ _CASTS: dict[str, Callable[[object], object]] = {
     "System.String": text,
     "System.Object": unwrap,
     "System.Boolean": _to_bool,
-    "System.Management.Automation.SwitchParameter": _to_bool,
+    "System.Management.Automation.SwitchParameter": lambda value: Switch(truth(value)),
     "System.Double": lambda value: float(to_number(value, "System.Double")),
     "System.Char": _to_char,
     "System.DateTime": to_date,

@@ -51,6 +51,9 @@ class Expressions(State):
     def statement(self, node: Statement) -> None:
         raise NotImplementedError
 
+    def unjudged(self, node: Statement) -> None:
+        raise NotImplementedError
+
     def body(self, body: syntax.Body) -> None:
         raise NotImplementedError
 
@@ -83,7 +86,7 @@ class Expressions(State):
             return self.assignment(node)
         found_all: list[object] = []
         with self.sink(found_all.append):
-            self.statement(node)
+            self.unjudged(node)
         return collapse(found_all)
 
     def condition(self, node: Statement) -> bool:
@@ -258,9 +261,18 @@ class Expressions(State):
         self.line = node.line
         value = self.statement_value(node.value)
         if node.op != "=":
-            value = arithmetic(node.op[0], self.value(target), None if value is NOTHING else value)
+            value = arithmetic(node.op[0], self._before(target), None if value is NOTHING else value)
         self.store(target, value)
         return value
+
+    def _before(self, target: Node) -> object:
+        """The old value for ``+=`` and ``++``: a function sees only a variable of its own there."""
+        if isinstance(target, syntax.Var) and not target.scope and self.scope.function_level:
+            if target.name.lower() not in self.scope.variables:
+                if self.scope.is_strict:
+                    raise Unsupported("+= or ++ of an outer variable in a function", target.line)
+                return None
+        return self.value(target)
 
     def store(self, target: Node, value: object) -> None:
         """Put a value into a variable, member, element, or several of them."""
@@ -317,7 +329,7 @@ class Expressions(State):
 
     def _step(self, node: syntax.Step) -> object:
         """``++`` and ``--`` as a value."""
-        before = unwrap(self.value(node.target))
+        before = unwrap(self._before(node.target))
         if before is not None and (isinstance(before, bool) or not isinstance(before, (int, float))):
             message = "The '++' operator works only on numbers."
             raise error(message, "OperatorRequiresNumber", line=node.line)

@@ -399,7 +399,19 @@ class Writing(Collecting):
         return found
 
     def done(self) -> None:
+        self._store()
+
+    def close(self) -> None:
+        if not self.stored and self.items:
+            self._within(self._store)  # what came before an error is in the file
+
+    def begin(self) -> None:
+        super().begin()
+        self.stored = False
+
+    def _store(self) -> None:
         rt = self.rt
+        self.stored = True
         if any(name in self.bound for name in ("WhatIf", "Filter", "Include", "Exclude", "Stream", "Width")):
             raise Unsupported(f"such a parameter of {self.name}", self.line)
         chosen = encoding(self.get("Encoding"), self.default)

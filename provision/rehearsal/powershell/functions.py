@@ -11,7 +11,7 @@ from provision.rehearsal.powershell.faults import Unsupported, error
 from provision.rehearsal.powershell.scope import NOTHING, Scope
 from provision.rehearsal.powershell.table import ALL, CommandRow, ParameterRow, Place
 from provision.rehearsal.powershell.text_tools import regex
-from provision.rehearsal.powershell.values import Hashtable
+from provision.rehearsal.powershell.values import Dictionary, Switch
 
 if TYPE_CHECKING:
     from provision.rehearsal.powershell.runtime import Runtime
@@ -106,7 +106,7 @@ def enter(rt: Runtime, scope: Scope, block: syntax.Block, call: Call) -> None:
     Raises:
         ScriptError: a validation refuses a value, or a default fails.
     """
-    scope.variables["psboundparameters"] = Hashtable({n: unwrap(v) for n, v in call.bound.items()}, ordered=True)
+    scope.variables["psboundparameters"] = Dictionary({n: unwrap(v) for n, v in call.bound.items()}, ordered=True)
     scope.variables["args"] = [unwrap(item.value) for item in call.rest]
     action = call.bound.get("ErrorAction") if block.binding else None
     if action:
@@ -130,6 +130,8 @@ def enter(rt: Runtime, scope: Scope, block: syntax.Block, call: Call) -> None:
             value = _EMPTY.get(full or "")
         if isinstance(value, list) and full and full.endswith("[]") and full != "System.Object[]":
             value = convert(value, full)
+        if full == "System.Management.Automation.SwitchParameter":
+            value = Switch(truth(value))
         scope.variables[name] = value
         if full and full not in ("System.Object", "System.Management.Automation.SwitchParameter"):
             scope.types[name] = full

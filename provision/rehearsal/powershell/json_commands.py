@@ -13,7 +13,7 @@ from provision.rehearsal.powershell.faults import ErrorRecord, ScriptError, Unsu
 from provision.rehearsal.powershell.file_commands import read_lines
 from provision.rehearsal.powershell.object_commands import Collecting, ObjectStage
 from provision.rehearsal.powershell.text_tools import regex
-from provision.rehearsal.powershell.values import EnumValue, Hashtable, Record, Stream
+from provision.rehearsal.powershell.values import EnumValue, Hashtable, Record, Stream, Switch
 
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _UNSAFE = re.compile(r"[\"\\\x00-\x1f<>&'\x85\u2028\u2029]")
@@ -35,6 +35,8 @@ def dumps(value: object, depth: int, line: int = 0) -> str:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, Switch):
+        return '{"IsPresent":' + ("true" if value else "false") + "}"
     if isinstance(value, str):
         return quoted(str(value))
     if isinstance(value, int):

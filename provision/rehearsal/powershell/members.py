@@ -17,6 +17,7 @@ from provision.rehearsal.powershell.values import (
     Record,
     ScriptBlock,
     Stream,
+    Switch,
     TypedArray,
     TypeValue,
     Version,
@@ -161,8 +162,8 @@ def own_property(value: object, name: str) -> object:
         return value.message if name in ("message", "messagedata") else ABSENT
     if isinstance(value, EnumValue):
         return value.number if name == "value__" else ABSENT
-    if isinstance(value, bool) and name == "ispresent":
-        return value
+    if isinstance(value, Switch) and name == "ispresent":
+        return bool(value)
     return ABSENT
 
 
@@ -275,10 +276,14 @@ def call_method(rt: Runtime, value: object, name: str, arguments: list[object]) 
     if method is not None:
         return methods.invoke(method, name, value, arguments)
     if isinstance(value, list) and not isinstance(value, PropertyList):
-        return [call_method(rt, item, name, arguments) for item in value]
+        found: list[object] = []
+        for item in value:
+            one = call_method(rt, item, name, arguments)
+            found += one if isinstance(one, list) else [] if one is NOTHING else [one]
+        return found[0] if len(found) == 1 else found
     if folded in ("tostring", "equals"):
         return text(value) if folded == "tostring" else value is arguments[0]
-    known_absent = isinstance(value, Hashtable) and value.ordered and folded == "containskey"
+    known_absent = type(value) is Hashtable and value.ordered and folded == "containskey"
     if known_absent or (isinstance(value, Record) and value.custom):
         raise not_found(value, name)
     raise Unsupported(f"method {name} of {type_name(value)}")

@@ -285,7 +285,7 @@ def table_for(value: object) -> dict[str, Method]:
     if isinstance(value, list):
         return ARRAY
     if isinstance(value, Hashtable):
-        return _ORDERED_TABLE if value.ordered else TABLE
+        return _ORDERED_TABLE if value.ordered and type(value) is Hashtable else TABLE
     if isinstance(value, datetime):
         return DATE
     if isinstance(value, timedelta):

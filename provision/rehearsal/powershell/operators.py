@@ -29,6 +29,7 @@ from provision.rehearsal.powershell.values import (
     Long,
     Record,
     Stream,
+    Switch,
     TypedArray,
     TypeValue,
     Version,
@@ -125,8 +126,8 @@ def equal(left: object, right: object, case: bool = False) -> bool:
     left, right = unwrap(left), unwrap(right)
     if left is None or right is None:
         return left is None and right is None
-    if isinstance(left, bool):
-        return left == truth(right)
+    if isinstance(left, (bool, Switch)):
+        return bool(left) == truth(right)
     if isinstance(left, EnumValue):
         return _equal_enum(left, right)
     if isinstance(left, str):

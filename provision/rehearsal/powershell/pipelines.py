@@ -59,6 +59,13 @@ class Pipelines(Statements):
             for number in getattr(stage, "muted", ()):
                 if number in ("1", "*"):
                     stage.emit = lambda _: None
+        try:
+            self._drive(stages, feed)
+        finally:
+            for stage in stages:
+                stage.close()
+
+    def _drive(self, stages: list[Stage], feed: list[object] | None) -> None:
         live = stages
         for stage in stages:
             stage.start()
@@ -117,7 +124,10 @@ class Pipelines(Statements):
         if isinstance(name, syntax.Const) and isinstance(name.value, str):
             shown = name.value
         if node.tight and self.scope.is_strict:
-            message = "The function or command was called as if it were a method."
+            message = (
+                "The function or command was called as if it were a method. Parameters should be separated by spaces. "
+                "For information about parameters, see the about_Parameters Help topic."
+            )
             raise error(message, "StrictModeFunctionCallWithParens", line=node.line)
         return self._by_name(shown, node, piped)
 

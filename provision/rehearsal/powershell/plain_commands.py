@@ -13,7 +13,7 @@ from provision.rehearsal.powershell.dotnet import new_object
 from provision.rehearsal.powershell.expressions import each
 from provision.rehearsal.powershell.faults import ErrorRecord, NetException, Unsupported
 from provision.rehearsal.powershell.file_commands import paths, refuse
-from provision.rehearsal.powershell.table import command_row
+from provision.rehearsal.powershell.table import command_row, modules
 from provision.rehearsal.powershell.text_tools import format_date
 from provision.rehearsal.powershell.values import Hashtable, Record, SecureString
 
@@ -199,6 +199,16 @@ def write_progress(stage: BoundStage, bound: Bound) -> None:
     """A script without a console shows none."""
 
 
+def import_module(stage: BoundStage, bound: Bound) -> None:
+    """Modules load by themselves; asking for one that is not there is an error."""
+    known = modules()
+    for name in bound.texts("Name"):
+        if name.lower() not in known:
+            message = f"The specified module '{name}' was not loaded because no valid module file was found."
+            exception = "System.IO.FileNotFoundException"
+            raise CommandError(message, "Modules_ModuleNotFound", category="ResourceUnavailable", exception=exception)
+
+
 COMMANDS: dict[str, Callable[[BoundStage, Bound], None]] = {
     "Write-Error": write_error,
     "Write-Warning": _message("Warning", "WarningPreference", "Message"),
@@ -223,4 +233,5 @@ COMMANDS: dict[str, Callable[[BoundStage, Bound], None]] = {
     "ConvertTo-SecureString": secure_string,
     "Set-StrictMode": set_strict_mode,
     "Get-Random": get_random,
+    "Import-Module": import_module,
 }

@@ -107,6 +107,9 @@ class Scanner:
                 self.at = stop + 2
             elif c == "`" and (text.startswith("`\n", self.at) or text.startswith("`\r\n", self.at)):
                 self.at = text.index("\n", self.at) + 1
+            elif c == "`" and self.text[self.at + 1 : self.at + 2] in (" ", "\t"):
+                why = "a blank behind the backtick: the line does not go on"
+                raise self.fail("backtick-before-blank", why, foreign=True)
             else:
                 return
 
@@ -133,6 +136,9 @@ class Scanner:
                     why = f"${plain}:{more.group()} names a drive; write ${{{plain}}}: for the variable {plain}"
                     raise self.fail("colon-after-variable", why)
                 self.at = more.end()
+                if self.looking(":") and not self.looking("::"):
+                    why = f"the colon behind ${scope}:{more.group()} is taken for its name: write ${{{scope}:{more.group()}}}"
+                    raise self.fail("colon-after-variable", why, foreign=True)
                 return Var(line, more.group(), scope)
             if in_text or plain.lower() in DRIVES:
                 raise self.fail("colon-after-variable", f"write ${{{plain}}}: , else the file does not parse")

@@ -36,7 +36,7 @@ class Scope:
         script: the path of the script file whose top this is, None for functions and blocks.
     """
 
-    __slots__ = ("functions", "parent", "script", "strict", "types", "variables")
+    __slots__ = ("function_level", "functions", "parent", "script", "strict", "types", "variables")
 
     def __init__(self, parent: Scope | None = None, script: str | None = None) -> None:
         self.parent = parent
@@ -45,6 +45,7 @@ class Scope:
         self.types: dict[str, str] = {}
         self.functions: dict[str, Definition] = {}
         self.strict: bool | None = None
+        self.function_level = False
 
     def find(self, name: str) -> Scope | None:
         """The nearest scope that has a variable."""

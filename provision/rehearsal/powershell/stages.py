@@ -72,6 +72,9 @@ class Stage:
     def end(self) -> None:
         """After the last object."""
 
+    def close(self) -> None:
+        """When the pipeline is over, after an error too."""
+
 
 def record_of(failure: CommandError, command: str, line: int) -> ErrorRecord:
     """A command's failure as the script sees it."""
@@ -243,6 +246,7 @@ class BlockStage(Stage):
             binder.settle(self.call)
         if not dot:
             self.scope = Scope(parent or rt.scope, script)
+            self.scope.function_level = script is None
         self.items: list[object] = []
 
     def begin(self) -> None:

@@ -12,7 +12,7 @@ from provision.rehearsal.powershell.convert import convert, text, type_of
 from provision.rehearsal.powershell.faults import ErrorRecord, Killed, ScriptError, Unsupported, error
 from provision.rehearsal.powershell.natives import ByteStream
 from provision.rehearsal.powershell.scope import NOTHING, Scope
-from provision.rehearsal.powershell.values import Hashtable, Record, Stream, Version
+from provision.rehearsal.powershell.values import ArrayList, Hashtable, Record, Stream, Version
 
 Sink = Callable[[object], object]
 _CONSTANTS = {"true": True, "false": False, "null": None}
@@ -41,7 +41,7 @@ class State:
         self.ok = True
         self.in_try = False
         self.caught: list[ErrorRecord] = []
-        self.errors: list[object] = []
+        self.errors = ArrayList()
         self.folder = box.folder
         self.line = 0
         self.invocation = name.rpartition("\\")[2]

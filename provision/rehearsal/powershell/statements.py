@@ -56,6 +56,12 @@ class Statements(Expressions):
         except ScriptError as failure:
             self.judge(failure, node.line)
 
+    def unjudged(self, node: syntax.Statement) -> None:
+        """Run a statement that is part of another: its error is the outer one's."""
+        self.check_killed()
+        self.line = node.line
+        _RUN[type(node)](self, node)
+
     def judge(self, failure: ScriptError, line: int) -> None:
         """Go on behind a failed statement, or raise the error further.
 

@@ -54,13 +54,14 @@ def _common(name: str, kind: str, alias: str, *values: str) -> ParameterRow:
 
 
 ACTIONS = ("SilentlyContinue", "Stop", "Continue", "Inquire", "Ignore", "Suspend")
+ACTION = "System.Management.Automation.ActionPreference"
 COMMON = tuple(
     [
         _common("Verbose", "SwitchParameter", "vb"),
         _common("Debug", "SwitchParameter", "db"),
-        _common("ErrorAction", "ActionPreference", "ea", *ACTIONS),
-        _common("WarningAction", "ActionPreference", "wa", *ACTIONS),
-        _common("InformationAction", "ActionPreference", "infa", *ACTIONS),
+        _common("ErrorAction", ACTION, "ea", *ACTIONS),
+        _common("WarningAction", ACTION, "wa", *ACTIONS),
+        _common("InformationAction", ACTION, "infa", *ACTIONS),
         _common("ErrorVariable", "String", "ev"),
         _common("WarningVariable", "String", "wv"),
         _common("InformationVariable", "String", "iv"),
@@ -137,7 +138,10 @@ def row_of(name: str, data: dict[str, dict[str, dict[str, object]]]) -> CommandR
             {chosen: _place(place) for chosen, place in sets.items()},
             tuple(str(a) for a in form.get("aliases", ())),  # type: ignore[attr-defined]
             tuple(str(v) for v in form.get("values", ())),  # type: ignore[attr-defined]
+            str(form["type"]).removesuffix("[]") in ("Object", "PSObject"),
         )
+    if name == "Set-StrictMode":
+        parameters["version"] = replace(parameters["version"], type="String")  # it takes "Latest" too
     for command, parameter in _REMAINING:
         if command == name and parameter in parameters:
             row = parameters[parameter]
@@ -158,6 +162,11 @@ def command_row(name: str) -> CommandRow | None:
     """The row of a command by its name in any case, None when the table does not have it."""
     found = _data().get(name.lower())
     return row_of(*found) if found else None
+
+
+def modules() -> frozenset[str]:
+    """The modules of the table's commands, in lower case."""
+    return frozenset(str(data.get("module", "")).lower() for _, data in _data().values())
 
 
 def command_names() -> frozenset[str]:

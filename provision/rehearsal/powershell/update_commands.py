@@ -45,6 +45,10 @@ Write-Warning
 """.split()  # noqa: SIM905 - a list that one can read
 
 
+# the reference lists these texts, the commands take the enumeration
+KINDS = ["String", "ExpandString", "Binary", "DWord", "MultiString", "QWord", "Unknown"]
+
+
 def main(arguments: list[str]) -> int:
     """Write ``commands.json`` beside this file; says which names the full table lacks."""
     table = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
@@ -52,6 +56,8 @@ def main(arguments: list[str]) -> int:
     for row in rows.values():
         for key in ("added", "lacks"):
             row.pop(key, None)
+    for name, parameter in (("Set-ItemProperty", "Type"), ("New-ItemProperty", "PropertyType")):
+        rows[name]["parameters"][parameter].update(type="Microsoft.Win32.RegistryValueKind", values=KINDS)
     lines = [f"{json.dumps(name)}: {json.dumps(row, separators=(',', ':'))}" for name, row in rows.items()]
     target = Path(__file__).with_name("commands.json")
     target.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")

@@ -29,6 +29,10 @@ class Long(int):
     """An ``Int64`` that would fit an Int32."""
 
 
+class Switch(int):
+    """The value of a ``[switch]`` parameter: true or false, but an object of its own in JSON."""
+
+
 class Byte(int):
     """A number of type ``Byte``."""
 
@@ -162,6 +166,12 @@ class Hashtable:
 
     def __repr__(self) -> str:
         return f"Hashtable({dict(self.items())!r})"
+
+
+class Dictionary(Hashtable):
+    """``$PSBoundParameters``: keeps its order and has a table's methods."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -79,6 +80,13 @@ class MemoryFiles:
         self.write(path, data)
 
 
+def dated(value: Any) -> Any:
+    """An answer with its dates as dates."""
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", value):
+        return datetime.fromisoformat(value)
+    return {k: dated(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+
 def plain(value: object) -> object:
     """A bound value as a recording shows it."""
     if isinstance(value, SecureString) or (isinstance(value, Record) and "PSCredential" in value.type_name):
@@ -122,7 +130,7 @@ class RecordedBox:
         self._calls: dict[str, int] = {}
         for name, content in (case.get("files") or {}).items():
             path = FOLDER + "\\" + name.replace("/", "\\")
-            self.files.put(path, content.replace("\n", "\r\n").encode("utf-8"))
+            self.files.put(path, content.encode("utf-8"))
 
     def _answer(self, table: dict[str, Any], name: str) -> Any:
         answer = table.get(name)
@@ -142,7 +150,7 @@ class RecordedBox:
             return []
         if "error" in answer:
             raise CommandError(answer["error"], answer.get("id", "X"), terminating=bool(answer.get("terminating")))
-        return list(answer["objects"]) if "objects" in answer else [answer]
+        return [dated(one) for one in (answer["objects"] if "objects" in answer else [answer])]
 
     def find_program(self, name: str) -> str | None:
         return next((known for known in self.programs if known.lower() == name.lower()), None)
