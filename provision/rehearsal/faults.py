@@ -51,7 +51,12 @@ KINDS: dict[str, Kind] = {
             "one clear error that names the clock, exit 7",
             lasts=True,
         ),
-        Kind("depot-gone", "the depot stops in the middle of a transfer", "started again and resumed, converges"),
+        Kind(
+            "depot-gone",
+            "the depot refuses a machine's connection, as while it is started again",
+            "asked again, converges",
+            "windows",
+        ),
         Kind(
             "service-dies", "a service dies right after its start", "one clear error or a restart, converges", "windows"
         ),

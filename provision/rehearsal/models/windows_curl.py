@@ -108,7 +108,7 @@ def _connect(call: Program, host: str, port: int) -> HttpService:
         service = http_at(call.machine.neighbours, host, port)
     except TimeoutError:
         raise ProgramError(TIMEOUT, f"curl: (28) Failed to connect to {host} port {port}: Timed out") from None
-    if service is None:
+    if service is None or call.machine.faults.strikes("depot-gone"):
         raise ProgramError(CONNECT, f"curl: (7) Failed to connect to {host} port {port}: Connection refused")
     return service
 

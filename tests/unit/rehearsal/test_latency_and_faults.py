@@ -18,7 +18,7 @@ def test_every_latency_has_a_source() -> None:
     assert len(rows) > 20
     for row in rows:
         assert row.seconds > 0, row
-        assert re.search(r"guess|measured|issue|logs|page|comment", row.source), row
+        assert re.search(r"guess|measured|issue|logs|page|comment|documentation", row.source), row
 
 
 def test_latencies_that_are_asked_for_exist() -> None:
