@@ -9,7 +9,7 @@ import textwrap
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TextIO
+from typing import IO, TextIO
 
 from rich.console import Console as RichConsole
 from rich.console import Group, RenderableType
@@ -24,7 +24,9 @@ from provision.secrets import MASKER
 _SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
-_STEP_WIDTH = 24  # of the column with step names; longer names shift their own line only
+_STEP_WIDTH = 31  # of the column with step@machine; longer names shift their own line only
+_NAME_WIDTH = 16  # the same of a step's name on a machine's live line
+_TIMES_WIDTH = 16  # and of its times
 _SEGMENT = 26  # the least that one of several steps of a machine gets on its line
 _BREAKABLE = 28  # a table's cells longer than this may be broken where the terminal is too narrow
 _STYLES = {"Ready": "green", "NotReady": "red", "no node": "red", "true": "green", "missing": "yellow"}
@@ -64,8 +66,8 @@ def is_live(stream: TextIO, environment: Mapping[str, str]) -> bool:
     return stream.isatty() and not environment.get("CI") and environment.get("TERM", "") not in ("", "dumb")
 
 
-def error_lines(what: str, details: str, remedy: str, *, width: int | None = None) -> list[str]:
-    """An error as people read it: what, the details below it, what to do.
+def error_lines(what: str, details: str, remedy: str, *, width: int | None = None) -> list[tuple[str, str]]:
+    """An error as people read it: what, the details below it, what to do; each line with its part's name.
 
     Args:
         width: of the terminal; None: nothing is broken, so that a log can be searched.
@@ -83,21 +85,28 @@ def error_lines(what: str, details: str, remedy: str, *, width: int | None = Non
             break_on_hyphens=False,
         )
 
-    lines: list[str] = []
-    for number, line in enumerate(clean(what).splitlines()):
-        lines += broken(line, "       " if number else "error: ", "       ")
-    for line in clean(details).splitlines():
-        indent = "  " + " " * (len(line) - len(line.lstrip()))
-        lines += broken(line.strip(), indent, indent + "  ") if line.strip() else [""]
-    for number, line in enumerate(clean(remedy).splitlines()):
-        lines += broken(line, "       " if number else "to do: ", "       ")
+    lines: list[tuple[str, str]] = []
+    for part, label, text in (("what", "error: ", what), ("details", "", details), ("remedy", "to do: ", remedy)):
+        for number, line in enumerate(clean(text).splitlines()):
+            own = len(line) - len(line.lstrip())
+            first = label if number == 0 and label else " " * ((len(label) or 2) + own)
+            rest = " " * (len(label) or 4 + own)
+            lines += [(part, piece) for piece in broken(line.strip(), first, rest)] if line.strip() else [(part, "")]
     return lines
+
+
+def silence(stream: IO[str]) -> None:
+    """Let what is still written to a stream without a reader go nowhere, its last flush included."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 class _Console(RichConsole):
     def on_broken_pipe(self) -> None:
         """The reader (``head``, ``less``) has gone: a run goes on without words."""
         self.quiet = True
+        silence(self.file)
 
 
 @dataclass
@@ -113,10 +122,10 @@ class _Work:
     usual: float = 0.0
     says: str = ""
 
-    def times(self, now: float) -> str:
+    def times(self, now: float, *, short: bool = False) -> str:
         """Seconds so far, and what is left of the usual time."""
         passed = now - self.since
-        if not self.usual:
+        if short or not self.usual:
             return _ticking(passed)
         left = self.usual - passed
         return f"{_ticking(passed)}, {f'~{roughly(left)} left' if left > 0 else f'usually {roughly(self.usual)}'}"
@@ -174,7 +183,7 @@ class Screen:
     def say(self, text: str, style: str = "") -> None:
         """One line for people; the terminal breaks it, nobody else does."""
         if not self.quiet:
-            self._console.print(Text(clean(text), style=style), soft_wrap=True)
+            self._console.print(Text(clean(text), style=style), soft_wrap=not self._terminal)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A small table; only a terminal's width breaks its cells."""
@@ -253,7 +262,7 @@ class Screen:
             return
         text = Text.assemble(
             (f"{mark:<6}", style),
-            f" {duration(seconds):>12}  {step:<{_STEP_WIDTH}}  ",
+            f" {duration(seconds):>10}  {step:<{_STEP_WIDTH}}  ",
             (clean(reason).replace("\n", " "), "dim" if outcome == "done" else style),
         )
         self._console.print(text, no_wrap=True, overflow="ellipsis")
@@ -340,7 +349,9 @@ def _told(row: _Row, now: float, width: int) -> Text:
         name = step.split("@")[0]
         if number:
             told.append(" | ", "dim")
-        part = Text.assemble(f"{name:<{_STEP_WIDTH - 6}}" if fits == 1 else name, "  ", (work.times(now), "cyan"))
+        alone = len(works) == 1
+        part = Text(f"{name:<{_NAME_WIDTH}}  " if alone else f"{name} ")
+        part.append(f"{work.times(now):<{_TIMES_WIDTH}}" if alone else work.times(now, short=True), "cyan")
         says = clean(work.says).replace("\n", " ")
         if says:
             part.append("  " + says, "dim")

@@ -7,28 +7,38 @@ step's scripts said, masked) and ``error.txt`` when it failed.
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import statistics
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from provision.clock import utc_now
+from provision.errors import HostError
 from provision.secrets import MASKER
 
-_KEPT = 20  # folders of earlier runs
+_KEPT = 20  # folders of the last runs
+_TEACHING = 5  # folders of the last runs in which something was done: the time left is learnt from them
+_FOLDER = re.compile(r"\d{8}T\d{6}(?:-(\d+))?")
 
 
 class Journal:
-    """Writes one run's folder; every method may be called from any thread."""
+    """Writes one run's folder; every method may be called from any thread.
+
+    Raises:
+        HostError: the folder cannot be written (any method): no space, no permission.
+    """
 
     def __init__(self, runs: Path, command: str, **header: Any) -> None:
-        now = utc_now()
-        self.folder = _fresh_folder(runs, now.strftime("%Y%m%dT%H%M%S"))
-        (self.folder / "steps").mkdir()
         self._lock = threading.Lock()
-        self._stream: TextIO = (self.folder / "journal.jsonl").open("a", encoding="utf-8")
+        with _writing(runs):
+            self.folder = _fresh_folder(runs, utc_now().strftime("%Y%m%dT%H%M%S"))
+            (self.folder / "steps").mkdir()
+            self._stream: TextIO = (self.folder / "journal.jsonl").open("a", encoding="utf-8")
         self.event("run-started", command=command, **header)
         _prune(runs)
 
@@ -38,17 +48,19 @@ class Journal:
 
     def event(self, what: str, **values: Any) -> None:
         """Append one event; a line is whole or absent."""
-        line = json.dumps({"at": utc_now().isoformat(), "what": what, **values}, default=str)
-        with self._lock:
-            self._stream.write(MASKER(line) + "\n")
+        # Masked before it becomes JSON, where a secret's quotes would be escaped.
+        line = json.dumps(_masked({"at": utc_now().isoformat(), "what": what, **values}))
+        with self._lock, _writing(self.folder):
+            self._stream.write(line + "\n")
             self._stream.flush()
 
     def step_line(self, step: str, text: str) -> None:
         """Append a line of output to the step's own log."""
-        with self._lock, (self.folder / "steps" / f"{step}.log").open("a", encoding="utf-8") as log:
+        with self._lock, _writing(self.folder), self.step_log(step).open("a", encoding="utf-8") as log:
             log.write(MASKER(text) + "\n")
 
     def step_log(self, step: str) -> Path:
+        """The file with a step's output; there is none while it has said nothing."""
         return self.folder / "steps" / f"{step}.log"
 
     def close(self) -> None:
@@ -67,11 +79,41 @@ def _fresh_folder(runs: Path, stamp: str) -> Path:
     raise FileExistsError(f"{runs} has a thousand runs of this second")
 
 
-def _prune(runs: Path) -> None:
-    import shutil  # only here
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise HostError(
+            f"cannot write the run's records in {folder}: {error.strerror or error}",
+            remedy="free some space, or make the folder yours",
+        ) from error
 
-    for old in sorted(p for p in runs.iterdir() if p.is_dir())[:-_KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _masked(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_masked(item) for item in value]
+    return value if isinstance(value, bool | int | float | None) else MASKER(str(value))
+
+
+def _prune(runs: Path) -> None:
+    """Forget the oldest runs, but not what the time left is learnt from."""
+    folders = run_folders(runs)
+    teaching = (folder for folder in reversed(folders) if _teaches(folder))
+    kept = {*folders[-_KEPT:], *(folder for folder, _ in zip(teaching, range(_TEACHING), strict=False))}
+    for folder in folders:
+        if folder not in kept:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _teaches(folder: Path) -> bool:
+    return any(_done(event) for event in read(folder))
+
+
+def _done(event: Event) -> bool:
+    return event.what == "step-ended" and event.values.get("outcome") == "done"
 
 
 @dataclass(frozen=True)
@@ -84,32 +126,35 @@ class Event:
 
 
 def read(folder: Path) -> Iterator[Event]:
-    """The events of a run; a last line cut by a kill is left out."""
+    """The events of a run; a line cut by a kill is left out."""
     path = folder / "journal.jsonl"
-    if not path.exists():
+    if not path.is_file():
         return
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             row = json.loads(line)
-        except ValueError:
+            event = Event(row.pop("at"), row.pop("what"), row)
+        except (ValueError, KeyError, AttributeError):
             continue
-        yield Event(row.pop("at"), row.pop("what"), row)
+        yield event
 
 
 def run_folders(runs: Path) -> list[Path]:
     """The folders of all runs, oldest first."""
-    return sorted(p for p in runs.iterdir() if p.is_dir()) if runs.is_dir() else []
+    if not runs.is_dir():
+        return []
+    found = [(path, match) for path in runs.iterdir() if (match := _FOLDER.fullmatch(path.name)) and path.is_dir()]
+    return [path for path, _ in sorted(found, key=lambda row: (row[0].name[:15], int(row[1][1] or 0)))]
 
 
 def learnt_seconds(runs: Path) -> dict[str, float]:
-    """Median seconds of each applied step in the kept runs; names without their machine.
+    """Median seconds of each applied step in the kept runs, under its name and under its name without machine.
 
     A run in a rehearsal teaches only rehearsals: the folders are apart.
     """
     seen: dict[str, list[float]] = {}
-    for folder in run_folders(runs):
-        for event in read(folder):
-            if event.what == "step-ended" and event.values.get("outcome") == "done":
-                name = str(event.values["step"]).split("@")[0]
-                seen.setdefault(name, []).append(float(event.values["seconds"]))
+    for event in (event for folder in run_folders(runs) for event in read(folder) if _done(event)):
+        step, seconds = str(event.values["step"]), float(event.values["seconds"])
+        for name in {step, step.split("@")[0]}:
+            seen.setdefault(name, []).append(seconds)
     return {name: statistics.median(values) for name, values in seen.items()}

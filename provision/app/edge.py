@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import shutil
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 from provision.errors import BUG, INTERRUPTED, ProvisionError
 from provision.secrets import MASKER
@@ -29,6 +35,8 @@ _COMMANDS = {
     "bench": "quality:bench",
 }
 
+_SHOW_CURSOR = "\x1b[?25h"
+
 
 class Interrupted(Exception):
     """Ctrl-C; carries what is still at work on the machines."""
@@ -36,46 +44,105 @@ class Interrupted(Exception):
 
 def call(command: str, flags: Mapping[str, Any]) -> int:
     """Run a command's use case; returns the exit code, having printed what there is to say."""
+    as_json = bool(flags.get("json"))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a character is no reason to stop
     try:
-        module, name = _COMMANDS[command].split(":")
-        use_case: Callable[..., int | None] = getattr(import_module(f"provision.app.{module}"), name)
-        return use_case(**flags) or 0
+        with _termination_interrupts():
+            code = _use_case(command)(**flags) or 0
+            sys.stdout.flush()
+            return code
     except ProvisionError as error:
-        return _failed(command, error, as_json=bool(flags.get("json")))
+        return _failed(command, error, as_json=as_json)
     except (KeyboardInterrupt, Interrupted) as interrupted:
-        words = str(interrupted)
-        print(f"\ninterrupted{': ' + words if words else ''}", file=sys.stderr, flush=True)
-        # Workers may be blocked in a read: leaving must not wait for them.
-        os._exit(INTERRUPTED)
-    except BrokenPipeError:
-        # The reader (head, less) has gone: nothing to say to anybody.
-        os._exit(0)
-    except Exception:  # noqa: BLE001 - the last resort: a bug, with its traceback
-        text = MASKER(traceback.format_exc())
-        print(f"a bug in this tool, exit code {BUG}; please report it with this text:\n{text}", file=sys.stderr)
-        return BUG
+        _interrupted(command, str(interrupted), as_json=as_json)
+    except BrokenPipeError as error:
+        if not _reader_gone():
+            return _bug(command, error, as_json=as_json)
+        return 0  # head or less has seen enough; all there was to do has been done
+    except Exception as error:  # noqa: BLE001 - the last resort: a bug, with its traceback
+        return _bug(command, error, as_json=as_json)
+
+
+def _use_case(command: str) -> Callable[..., int | None]:
+    module, name = _COMMANDS[command].split(":")
+    found: Callable[..., int | None] = getattr(import_module(f"provision.app.{module}"), name)
+    return found
+
+
+@contextmanager
+def _termination_interrupts() -> Iterator[None]:
+    """A polite `kill` ends a command as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminated(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _failed(command: str, error: ProvisionError, *, as_json: bool) -> int:
-    if as_json:
-        row = {
-            "command": command,
-            "error": error.what,
-            "family": error.family,
-            "exit_code": error.exit_code,
-            "details": error.details,
-            "remedy": error.remedy,
-        }
-        print(MASKER(json.dumps(row)))
-        return error.exit_code
-    red, dim, plain = ("\x1b[31m", "\x1b[2m", "\x1b[0m") if _colour() else ("", "", "")
-    print(f"{red}error: {MASKER(error.what)}{plain}", file=sys.stderr)
-    for line in MASKER(error.details).splitlines():
-        print(f"  {dim}{line}{plain}", file=sys.stderr)
-    if error.remedy:
-        print(f"to do: {MASKER(error.remedy)}", file=sys.stderr)
+    _say(command, error.what, error.details, error.remedy, error.family, error.exit_code, as_json=as_json)
     return error.exit_code
 
 
-def _colour() -> bool:
-    return sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+def _bug(command: str, error: BaseException, *, as_json: bool) -> int:
+    """A run that met it has put the traceback into its log, and says where in a note on the exception."""
+    written = getattr(error, "__notes__", [])
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    details = f"its traceback is in {written[-1]}" if written else "".join(traceback.format_exception(error))
+    what = f"a bug in this tool: {type(error).__name__}: {error}{where}"
+    remedy = f"please report it with {'that file' if written else 'the lines above'}"
+    _say(command, what, details, remedy, ProvisionError.family, BUG, as_json=as_json)
+    return BUG
+
+
+def _interrupted(command: str, words: str, *, as_json: bool) -> NoReturn:
+    """Say what goes on without us, and leave at once: workers may be blocked in a read."""
+    # A second Ctrl-C must not cut this short.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from provision.host.commands import interrupt_children  # after the handler: importing takes its time
+
+    interrupt_children()
+    if sys.stdout.isatty():
+        print(_SHOW_CURSOR, end="", flush=True)
+    if as_json:
+        _say(command, "interrupted", words, "run it again", "interrupted", INTERRUPTED, as_json=True)
+    print(f"\ninterrupted{': ' + words if words else ''}", file=sys.stderr, flush=True)
+    sys.stdout.flush()
+    os._exit(INTERRUPTED)
+
+
+def _say(command: str, what: str, details: str, remedy: str, family: str, code: int, *, as_json: bool) -> None:
+    if as_json:
+        row = {"command": command, "error": what, "family": family, "exit_code": code}
+        row |= {"details": details, "remedy": remedy}
+        # Masked before it becomes JSON, where a secret's quotes would be escaped.
+        print(json.dumps({key: MASKER(value) if isinstance(value, str) else value for key, value in row.items()}))
+        return
+    from provision.console import error_lines  # rich takes its time, and most commands end well
+
+    terminal = sys.stderr.isatty()
+    width = min(shutil.get_terminal_size().columns, 120) if terminal else None
+    colours = {"what": "\x1b[31m", "details": "\x1b[2m"} if terminal and not os.environ.get("NO_COLOR") else {}
+    for part, line in error_lines(what, details, remedy, width=width):
+        print(f"{colours[part]}{line}\x1b[0m" if part in colours else line, file=sys.stderr)
+
+
+def _reader_gone() -> bool:
+    from provision.console import silence
+
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence(sys.stdout)
+        return True
+    return False

@@ -90,7 +90,7 @@ class Reporter:
     def _told(self) -> None:
         with self._lock:
             now = monotonic()
-            idle = {row: self._why_idle(row, pending) for row, pending in self._pending.items()}
+            idle = {row: self._why_idle(pending) for row, pending in self._pending.items()}
             done, running = set(self._ended), {name: now - since for name, since in self._running.items()}
             due = now - self._estimated >= _EVERY
             if due:
@@ -102,9 +102,9 @@ class Reporter:
             seconds, at_least = time_left(self._plan, self._learnt, done, running, parallel=self._parallel)
             self._screen.time_left(seconds, at_least=at_least)
 
-    def _why_idle(self, row: str, pending: list[Step]) -> str:
+    def _why_idle(self, pending: list[Step]) -> str:
         if not pending:
-            return "done" if row != _HOST else ""
+            return "done"
         if self._failed:
             return "stopped"
         step = next((step for step in pending if step.name not in self._running), None)

@@ -26,6 +26,9 @@ def plan(variables: str = "", set: Sequence[str] = (), json: bool = False) -> in
     world = observe(session)
     judged = [(step, step.judge(session.settings, world)) for step in made.steps]
     missing = [step for step, judgement in judged if isinstance(judgement, Missing)]
+    screen = Screen(stream=sys.stderr if json else None, rehearsed=session.rehearsed)
+    for notice in session.notices:
+        screen.say(notice, "yellow")
     if json:
         rows = [
             {
@@ -40,9 +43,6 @@ def plan(variables: str = "", set: Sequence[str] = (), json: bool = False) -> in
         document = {"cluster": session.settings.cluster.name, "rehearsed": session.rehearsed, "steps": rows}
         print(json_format.dumps(document, indent=2))
         return 0
-    screen = Screen(rehearsed=session.rehearsed)
-    for notice in session.notices:
-        screen.say(notice, "yellow")
     rows_shown = [
         ("missing" if isinstance(judgement, Missing) else "true", step.name, judgement.reason)
         for step, judgement in judged

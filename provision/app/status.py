@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -32,6 +33,9 @@ def status(variables: str = "", set: Sequence[str] = (), json: bool = False) -> 
     findings = judged(session, seen)
     columns, nodes = node_rows(session, seen.world)
     machines = [_machine_row(machine, seen) for machine in session.settings.machines]
+    screen = Screen(stream=sys.stderr if json else None, rehearsed=session.rehearsed)
+    for notice in session.notices:
+        screen.say(notice, "yellow")
     if json:
         document = {
             "cluster": session.settings.cluster.name,
@@ -43,9 +47,6 @@ def status(variables: str = "", set: Sequence[str] = (), json: bool = False) -> 
         }
         print(json_format.dumps(document, indent=2))
         return 0
-    screen = Screen(rehearsed=session.rehearsed)
-    for notice in session.notices:
-        screen.say(notice, "yellow")
     label = " (rehearsal)" if session.rehearsed else ""
     screen.say(f"cluster {session.settings.cluster.name}, provider {session.settings.provider}{label}", "bold")
     screen.table("", ("machine", "state", "version", "up since"), machines)

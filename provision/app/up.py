@@ -136,6 +136,8 @@ def converge(
         text = str(error) if expected else traceback.format_exc()
         journal.event("run-ended", outcome="failed" if expected else "bug", error=str(error))
         write_atomically(journal.folder / "error.txt", MASKER(text) + "\n")
+        if not expected:
+            error.add_note(str(journal.folder / "error.txt"))
         raise
 
 

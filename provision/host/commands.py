@@ -7,12 +7,20 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from provision.clock import Deadline
 from provision.errors import DeadlineExceeded, HostError
 from provision.secrets import MASKER
+
+_GRACE = 5.0  # seconds between asking a process group to end and killing it
+_DRAIN = 2.0  # seconds for the rest of the output after the end
+
+# Groups that `run` waits for; added and taken by their own threads (both are atomic).
+_CHILDREN: set[int] = set()
 
 
 @dataclass(frozen=True)
@@ -82,45 +90,71 @@ def run(
         ) from error
     out: list[str] = []
     err: list[str] = []
+    deaf: list[Exception] = []
 
-    def drain(stream: object, into: list[str]) -> None:
-        for line in stream:  # type: ignore[attr-defined]
+    def drain(stream: IO[str], into: list[str]) -> None:
+        for line in stream:
             into.append(line)
-            if on_line:
-                on_line(MASKER(line.rstrip("\r\n")))
+            if on_line and not deaf:
+                try:
+                    on_line(MASKER(line.rstrip("\r\n")))
+                except Exception as error:  # noqa: BLE001 - raised below; an unread pipe would stop the program
+                    deaf.append(error)
 
     readers = [
         threading.Thread(target=drain, args=(process.stdout, out), daemon=True),
         threading.Thread(target=drain, args=(process.stderr, err), daemon=True),
     ]
-    for reader in readers:
-        reader.start()
+    _CHILDREN.add(process.pid)
     try:
-        while True:
-            try:
-                process.wait(timeout=min(0.2, deadline.remaining()) if stop else deadline.remaining())
-                break
-            except subprocess.TimeoutExpired:
-                if deadline.expired:
-                    kill_group(process.pid)
-                    process.wait()
-                    raise DeadlineExceeded(
-                        f"{deadline.what} did not end within {timeout:.0f} s and was killed",
-                        details=MASKER("\n".join(tail("".join(err)) + tail("".join(out)))),
-                    ) from None
-                if stop is not None and stop.is_set():
-                    kill_group(process.pid, signal.SIGTERM)
-                    process.wait(timeout=10)
-                    break
+        for reader in readers:
+            reader.start()
+        late = _wait(process, deadline, stop)
     except BaseException:
-        if process.poll() is None:
+        kill_group(process.pid)
+        process.wait()
+        raise
+    finally:
+        _CHILDREN.discard(process.pid)
+    # A grandchild may have inherited the pipe and keep it open: what it says later is not ours.
+    drained = Deadline(_DRAIN)
+    for reader in readers:
+        reader.join(timeout=drained.remaining())
+    if late:
+        raise DeadlineExceeded(
+            f"{deadline.what} did not end within {timeout:.0f} s and was killed",
+            details=MASKER("\n".join(tail("".join(err)) + tail("".join(out)))),
+            remedy="run the same command again; raise `timeouts` if this computer is only slow",
+        )
+    if deaf:
+        raise deaf[0]
+    return Completed(tuple(argv), process.returncode, "".join(out), "".join(err))
+
+
+def _wait(process: subprocess.Popen[str], deadline: Deadline, stop: threading.Event | None) -> bool:
+    """Until it has ended, by itself, at the event, or killed at its deadline: then True."""
+    while process.poll() is None:
+        if deadline.expired:
             kill_group(process.pid)
             process.wait()
-        raise
-    for reader in readers:
-        # A grandchild may have inherited the pipe and keep it open: what it says later is not ours.
-        reader.join(timeout=5)
-    return Completed(tuple(argv), process.returncode, "".join(out), "".join(err))
+            return True
+        if stop is not None and stop.is_set():
+            kill_group(process.pid, signal.SIGTERM)
+            try:
+                process.wait(timeout=_GRACE)
+            except subprocess.TimeoutExpired:
+                kill_group(process.pid)
+                process.wait()
+        else:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=min(0.2, deadline.remaining()) if stop else deadline.remaining())
+    return False
+
+
+def interrupt_children() -> None:
+    """Pass a Ctrl-C on to what `run` has started: each child is in a group of its own and did not get it."""
+    for pid in list(_CHILDREN):
+        kill_group(pid, signal.SIGINT)
 
 
 def kill_group(pid: int, how: signal.Signals = signal.SIGKILL) -> None:
@@ -128,7 +162,7 @@ def kill_group(pid: int, how: signal.Signals = signal.SIGKILL) -> None:
     try:
         os.killpg(pid, how)
     except ProcessLookupError:
-        return
+        return  # it has ended meanwhile
 
 
 def spawn_background(argv: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None) -> int:
@@ -147,8 +181,24 @@ def spawn_background(argv: Sequence[str], *, log: Path, env: Mapping[str, str] |
 
 
 def passthrough(argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> int:
-    """Run a program whose output goes straight to our own streams; returns its exit code."""
+    """Run a program whose output goes straight to our own streams; returns its exit code.
+
+    It shares our terminal, so Ctrl-C reaches it as well: it is given a moment to end on its own words.
+
+    Raises:
+        HostError: the program does not exist or may not be run.
+    """
     try:
-        return subprocess.call(list(argv), cwd=cwd, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
+        process = subprocess.Popen(
+            list(argv), cwd=cwd, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})}, text=True
+        )
     except OSError as error:
         raise HostError(f"cannot run {argv[0]}: {error.strerror or error}", remedy=f"install {argv[0]}") from error
+    try:
+        return process.wait()
+    except BaseException:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=_GRACE)
+        if process.poll() is None:
+            process.kill()
+        raise

@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from provision.clock import utc_now
-from provision.errors import Locked
+from provision.errors import HostError, Locked
 from provision.host.files import write_atomically
 
 
@@ -21,12 +21,18 @@ def cluster_lock(path: Path, command: str) -> Iterator[None]:
 
     Raises:
         Locked: another process holds it; the error names its command, process id and start.
+        HostError: the lock's file may not be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     holder = path.with_name(path.name + ".holder")
     lock = FileLock(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
+    except PermissionError as error:
+        raise HostError(
+            f"cannot write {path}: {error.strerror}",
+            remedy=f"make {path.parent} yours (it was perhaps made with sudo), then run it again",
+        ) from error
     except Timeout as error:
         raise Locked(
             "another run works on this cluster",
