@@ -14,16 +14,20 @@ from provision.rehearsal.latency import Latencies
 from provision.rehearsal.machine import Machine
 from provision.rehearsal.state import MachineState, stored_names
 
+_IMPORTS = threading.Lock()
+
 
 def machine_class(os: str) -> type[Machine]:
     """The model of an OS; imported when it is first needed, because models are big."""
-    if os == "windows":
-        from provision.rehearsal.models.windows import WindowsMachine
+    # One at a time: two threads that import modules which need each other see half of one.
+    with _IMPORTS:
+        if os == "windows":
+            from provision.rehearsal.models.windows import WindowsMachine
 
-        return WindowsMachine
-    from provision.rehearsal.models.linux import LinuxMachine
+            return WindowsMachine
+        from provision.rehearsal.models.linux import LinuxMachine
 
-    return LinuxMachine
+        return LinuxMachine
 
 
 class Park:
