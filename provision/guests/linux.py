@@ -81,9 +81,9 @@ class LinuxRecipes(Recipes):
     def prepare_upload(self) -> tuple[Script, str]:
         """The script that makes the folder for uploads, and the folder: the login may write there."""
         folder = "/var/lib/hybrid/incoming"
-        return Script(
-            "prepare-upload", f"mkdir -p {folder}\nchown {shlex.quote(self._user)} {folder}\nchmod 700 {folder}\n"
-        ), folder
+        # Scripts are kept with a narrow umask, so the folder above may be closed to a login that is not root.
+        text = f"mkdir -p {folder}\nchmod 711 /var/lib/hybrid\nchown {shlex.quote(self._user)} {folder}\nchmod 700 {folder}\n"
+        return Script("prepare-upload", text), folder
 
     def finish_upload(self, part: str, target: str, digest: str) -> Script:
         """The script that checks an upload and puts it in its place."""
