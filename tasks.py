@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
 from invoke.context import Context
 from invoke.exceptions import Exit
-from invoke.tasks import task
+from invoke.tasks import Task
+from invoke.tasks import task as invoke_task
+
+# The same letter means the same everywhere; all other flags are written out.
+_LETTERS = {"json": "j", "set": "s", "verbose": "v", "yes": "y"}
 
 _SETTINGS = {
     "variables": "the settings file (default: variables.yaml in this folder)",
-    "set": "one setting, as a.b=value; may be given several times",
+    "set": "one setting, as a.b=value; repeatable",
 }
 _RUN = {
     "json": "machine-readable: one JSON document on stdout, words on stderr",
-    "verbose": "show every line that the scripts print (-v)",
+    "verbose": "show every line that the scripts print",
 }
+
+
+class _Task(Task[Callable[..., None]]):
+    """A task whose flags have only the letters of `_LETTERS`."""
+
+    def arg_opts(self, name: str, default: str, taken_names: set[str]) -> dict[str, Any]:
+        options = super().arg_opts(name, default, taken_names)
+        options["names"] = [options["names"][0], *_LETTERS.get(name, "")]
+        return options
+
+
+task = partial(invoke_task, klass=_Task)
 
 
 def _call(command: str, **flags: object) -> None:
@@ -33,81 +53,91 @@ def _call(command: str, **flags: object) -> None:
         "from_": "only this step and those after it in the plan",
     },
 )
-def up(c: Context, verbose=False, json=False, variables="", set=(), only=(), from_=""):  # type: ignore[no-untyped-def]
+def up(
+    c: Context,
+    verbose: bool = False,
+    json: bool = False,
+    variables: str = "",
+    set: Sequence[str] | None = None,
+    only: Sequence[str] | None = None,
+    from_: str = "",
+) -> None:
     """Take the cluster from variables.yaml to Ready; goes on from what the machines say."""
-    _call("up", variables=variables, set=set, only=only, from_=from_, json=json, verbose=verbose)
+    _call("up", variables=variables, set=set or (), only=only or (), from_=from_, json=json, verbose=verbose)
 
 
 @task(iterable=["set"], help={**_SETTINGS, "json": _RUN["json"]})
-def plan(c: Context, variables="", set=(), json=False):  # type: ignore[no-untyped-def]
+def plan(c: Context, variables: str = "", set: Sequence[str] | None = None, json: bool = False) -> None:
     """Show what is true, what is missing and why; changes nothing."""
-    _call("plan", variables=variables, set=set, json=json)
+    _call("plan", variables=variables, set=set or (), json=json)
 
 
 @task(iterable=["set"], help={**_SETTINGS, "json": _RUN["json"]})
-def status(c: Context, variables="", set=(), json=False):  # type: ignore[no-untyped-def]
+def status(c: Context, variables: str = "", set: Sequence[str] | None = None, json: bool = False) -> None:
     """Show machines, nodes, versions, and what is stale or broken by time."""
-    _call("status", variables=variables, set=set, json=json)
+    _call("status", variables=variables, set=set or (), json=json)
 
 
 @task(iterable=["set"], help={**_SETTINGS, "to": "the folder to write (default: .cluster/<name>/rendered)"})
-def render(c: Context, variables="", set=(), to=""):  # type: ignore[no-untyped-def]
+def render(c: Context, variables: str = "", set: Sequence[str] | None = None, to: str = "") -> None:
     """Write everything that would be used (Vagrantfile, scripts, configuration) to a folder."""
-    _call("render", variables=variables, set=set, to=to)
+    _call("render", variables=variables, set=set or (), to=to)
 
 
 @task(
     iterable=["set"],
     help={**_SETTINGS, "json": _RUN["json"], "write": "write the settings to the file in today's form"},
 )
-def settings(c: Context, variables="", set=(), json=False, write=False):  # type: ignore[no-untyped-def]
+def settings(
+    c: Context, variables: str = "", set: Sequence[str] | None = None, json: bool = False, write: bool = False
+) -> None:
     """Show the effective settings and where each came from."""
-    _call("settings", variables=variables, set=set, json=json, write=write)
+    _call("settings", variables=variables, set=set or (), json=json, write=write)
 
 
 @task(iterable=["set"], help={**_SETTINGS, "to": "the file to write (default: .cluster/<name>/kubeconfig)"})
-def kubeconfig(c: Context, variables="", set=(), to=""):  # type: ignore[no-untyped-def]
+def kubeconfig(c: Context, variables: str = "", set: Sequence[str] | None = None, to: str = "") -> None:
     """Save the cluster's kubeconfig, once it is reachable from here."""
-    _call("kubeconfig", variables=variables, set=set, to=to)
+    _call("kubeconfig", variables=variables, set=set or (), to=to)
 
 
-@task(iterable=["set"], help=_SETTINGS)
-def halt(c: Context, variables="", set=()):  # type: ignore[no-untyped-def]
+@task(iterable=["set"], help=dict(_SETTINGS))
+def halt(c: Context, variables: str = "", set: Sequence[str] | None = None) -> None:
     """Stop the machines; `up` starts them again."""
-    _call("halt", variables=variables, set=set)
+    _call("halt", variables=variables, set=set or ())
 
 
-@task(iterable=["set"], help={**_SETTINGS, "yes": "do not ask (-y)"})
-def destroy(c: Context, variables="", set=(), yes=False):  # type: ignore[no-untyped-def]
+@task(iterable=["set"], help={**_SETTINGS, "yes": "do not ask"})
+def destroy(c: Context, variables: str = "", set: Sequence[str] | None = None, yes: bool = False) -> None:
     """Delete the machines and what belongs to them; downloads stay in the cache."""
-    _call("destroy", variables=variables, set=set, yes=yes)
+    _call("destroy", variables=variables, set=set or (), yes=yes)
 
 
 @task(iterable=["set"], help={**_SETTINGS, "run": "a run's id (default: the last one)", "to": "the file to write"})
-def report(c: Context, variables="", set=(), run="", to=""):  # type: ignore[no-untyped-def]
+def report(c: Context, variables: str = "", set: Sequence[str] | None = None, run: str = "", to: str = "") -> None:
     """Write the last run as one HTML file: timeline, versions, log tails."""
-    _call("report", variables=variables, set=set, run=run, to=to)
+    _call("report", variables=variables, set=set or (), run=run, to=to)
 
 
 @task(
     help={
         "mutations": "delete each command of each Windows script in turn and see that a test fails",
         "sample": "with --mutations: only this many, spread evenly (0: all)",
-        "args": "further arguments for pytest, as one text",
+        "args": "further arguments for pytest, as one text: --args='-k console'",
     }
 )
-def test(c: Context, mutations=False, sample=0, args=""):  # type: ignore[no-untyped-def]
+def test(c: Context, mutations: bool = False, sample: int = 0, args: str = "") -> None:
     """Run the tests."""
     _call("test", mutations=mutations, sample=sample, args=args)
 
 
-@task
-def lint(c: Context):  # type: ignore[no-untyped-def]
+@task()
+def lint(c: Context) -> None:
     """ruff, mypy, import-linter, shellcheck."""
     _call("lint")
 
 
 @task(help={"only": "the benchmarks whose name contains this", "json": _RUN["json"]})
-def bench(c: Context, only="", json=False):  # type: ignore[no-untyped-def]
+def bench(c: Context, only: str = "", json: bool = False) -> None:
     """Measure the performance budgets, as ratios in one run."""
     _call("bench", only=only, json=json)
