@@ -7,10 +7,19 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from provision.rehearsal.powershell.convert import BareNumber, convert, text, type_of
+from provision.rehearsal.powershell.convert import BareNumber, convert, text
 from provision.rehearsal.powershell.faults import ScriptError, Unsupported
 from provision.rehearsal.powershell.table import ACTION, COMMON_NAMES, ParameterRow
-from provision.rehearsal.powershell.values import EnumValue, Hashtable, Record, ScriptBlock, SecureString, Switch, Version
+from provision.rehearsal.powershell.types import type_of
+from provision.rehearsal.powershell.values import (
+    EnumValue,
+    Hashtable,
+    Record,
+    ScriptBlock,
+    SecureString,
+    Switch,
+    Version,
+)
 
 if TYPE_CHECKING:
     from provision.rehearsal.powershell.binder import Call

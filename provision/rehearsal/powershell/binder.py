@@ -186,9 +186,7 @@ def _candidates(call: Call) -> list[ParameterRow]:
     for parameter in call.row.parameters.values():
         if parameter.name in call.bound:
             continue
-        positions = [
-            place.position for name in sets if (place := parameter.place(name)) and place.position is not None
-        ]
+        positions = [place.position for name in sets if (place := parameter.place(name)) and place.position is not None]
         if not positions:
             continue
         position = min(positions)

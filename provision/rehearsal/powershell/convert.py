@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from provision.rehearsal.powershell.faults import BASES, ErrorRecord, NetException, Unsupported, error
+from provision.rehearsal.powershell.faults import ErrorRecord, NetException, Unsupported, error
 from provision.rehearsal.powershell.scan import number
+from provision.rehearsal.powershell.types import ENUMS, RANGES, enum_member
 from provision.rehearsal.powershell.values import (
     ArrayList,
     Byte,
@@ -28,39 +29,6 @@ from provision.rehearsal.powershell.values import (
     Version,
 )
 
-_SHORT = {
-    "int": "System.Int32", "int32": "System.Int32", "long": "System.Int64", "int64": "System.Int64",
-    "uint32": "System.UInt32", "uint64": "System.UInt64", "uint16": "System.UInt16", "int16": "System.Int16",
-    "byte": "System.Byte", "string": "System.String", "char": "System.Char", "bool": "System.Boolean",
-    "boolean": "System.Boolean", "double": "System.Double", "float": "System.Single", "object": "System.Object",
-    "array": "System.Array", "datetime": "System.DateTime", "timespan": "System.TimeSpan",
-    "version": "System.Version", "math": "System.Math", "convert": "System.Convert", "guid": "System.Guid",
-    "regex": "System.Text.RegularExpressions.Regex", "environment": "System.Environment", "void": "System.Void",
-    "hashtable": "System.Collections.Hashtable", "scriptblock": "System.Management.Automation.ScriptBlock",
-    "switch": "System.Management.Automation.SwitchParameter", "type": "System.Type", "uri": "System.Uri",
-    "switchparameter": "System.Management.Automation.SwitchParameter", "exception": "System.Exception",
-    "pscustomobject": "System.Management.Automation.PSCustomObject", "powershell": "System.Management.Automation.PowerShell",
-    "psobject": "System.Management.Automation.PSObject", "ordered": "System.Collections.Specialized.OrderedDictionary",
-    "io.file": "System.IO.File", "io.path": "System.IO.Path", "text.encoding": "System.Text.Encoding",
-    "console": "System.Console", "securestring": "System.Security.SecureString",
-}  # fmt: skip
-_RANGES = {
-    "System.Int32": (-(2**31), 2**31 - 1, "an Int32"), "System.UInt32": (0, 2**32 - 1, "a UInt32"),
-    "System.Int64": (-(2**63), 2**63 - 1, "an Int64"), "System.UInt64": (0, 2**64 - 1, "a UInt64"),
-    "System.Byte": (0, 255, "an unsigned byte"), "System.UInt16": (0, 65535, "a UInt16"),
-    "System.Int16": (-32768, 32767, "an Int16"),
-}  # fmt: skip
-_ENUMS: dict[str, tuple[tuple[str, int], ...]] = {
-    "System.DayOfWeek": tuple((n, i) for i, n in enumerate("Sunday Monday Tuesday Wednesday Thursday Friday Saturday".split())),
-    "System.StringComparison": (("CurrentCulture", 0), ("CurrentCultureIgnoreCase", 1), ("InvariantCulture", 2),
-                                ("InvariantCultureIgnoreCase", 3), ("Ordinal", 4), ("OrdinalIgnoreCase", 5)),
-    "System.DateTimeKind": (("Unspecified", 0), ("Utc", 1), ("Local", 2)),
-    "System.IO.FileMode": (("CreateNew", 1), ("Create", 2), ("Open", 3), ("OpenOrCreate", 4), ("Truncate", 5), ("Append", 6)),
-    "System.IO.FileAccess": (("Read", 1), ("Write", 2), ("ReadWrite", 3)),
-    "System.IO.FileShare": (("None", 0), ("Read", 1), ("Write", 2), ("ReadWrite", 3), ("Delete", 4)),
-    "System.StringSplitOptions": (("None", 0), ("RemoveEmptyEntries", 1)),
-}  # fmt: skip
-
 
 class BareNumber:
     """A number written bare as an argument: a number for most parameters, its spelling for texts and programs."""
@@ -70,42 +38,6 @@ class BareNumber:
     def __init__(self, value: int | float, source: str) -> None:
         self.value = value
         self.source = source
-
-
-def type_of(name: str) -> str | None:
-    """The full name of a type as scripts write it, None for one outside the closed list."""
-    folded = name.lower()
-    if folded in _SHORT:
-        return _SHORT[folded]
-    if folded.endswith("[]"):
-        element = type_of(name[:-2])
-        return element + "[]" if element else None
-    for known in KNOWN_TYPES:
-        if folded in (known.lower(), known.lower().removeprefix("system.")):
-            return known
-    generic = re.fullmatch(r"(?:system\.)?collections\.generic\.list(?:`1)?\[(.+)\]", folded)
-    if generic:
-        element = type_of(generic.group(1))
-        return f"System.Collections.Generic.List[{element}]" if element else None
-    return None
-
-
-KNOWN_TYPES = frozenset(_SHORT.values()) | frozenset(BASES) | frozenset(BASES.values()) | frozenset(_ENUMS) | {
-    "System.Collections.ArrayList", "System.Diagnostics.Stopwatch", "System.Globalization.CultureInfo",
-    "System.Text.UTF8Encoding", "System.Text.ASCIIEncoding", "System.Security.Cryptography.SHA256",
-    "System.Management.Automation.ErrorRecord", "System.Management.Automation.PSCredential", "System.IO.Directory",
-    "System.Threading.Thread", "System.BitConverter", "System.Text.StringBuilder", "System.NotSupportedException",
-    "System.DateTimeOffset", "System.InvalidOperationException", "System.FormatException", "System.TimeoutException",
-    "System.UnauthorizedAccessException", "System.IO.FileStream", "System.IO.StreamReader", "System.IO.MemoryStream",
-}  # fmt: skip
-
-
-def enum_member(type_name: str, name: str) -> EnumValue | None:
-    """A member of one of the known enumerations."""
-    for known, value in _ENUMS.get(type_name, ()):
-        if known.lower() == name.lower():
-            return EnumValue(type_name, known, value)
-    return None
 
 
 def type_name(value: object) -> str:
@@ -271,7 +203,7 @@ def to_number(value: object, full: str = "") -> int | float:
 def to_integer(value: object, full: str) -> int:
     found = to_number(value, full)
     rounded = round(found) if isinstance(found, float) else int(found)
-    low, high, noun = _RANGES[full]
+    low, high, noun = RANGES[full]
     if not low <= rounded <= high:
         raise _invalid(value, full, f"Value was either too large or too small for {noun}.")
     if full == "System.Int64":
@@ -293,8 +225,10 @@ def to_span(value: object) -> timedelta:
             sign, days, hours, minutes, seconds, _, only = found.groups()
             if only is not None:
                 return timedelta(days=int(only))
-            span = timedelta(days=int(days or 0), hours=int(hours), minutes=int(minutes), seconds=float(seconds or 0))
-            return -span if sign else span
+            found_span = timedelta(
+                days=int(days or 0), hours=int(hours), minutes=int(minutes), seconds=float(seconds or 0)
+            )
+            return -found_span if sign else found_span
     raise _invalid(value, "System.TimeSpan", "String was not recognized as a valid TimeSpan.", "InvalidCast")
 
 
@@ -354,7 +288,9 @@ def _to_char(value: object) -> Char:
         return Char(chr(value))
     if isinstance(value, str) and len(value) == 1:
         return Char(value)
-    raise _invalid(value, "System.Char", "String must be exactly one character long.", "InvalidCastParseTargetInvocation")
+    raise _invalid(
+        value, "System.Char", "String must be exactly one character long.", "InvalidCastParseTargetInvocation"
+    )
 
 
 def _to_bool(value: object) -> bool:
@@ -404,7 +340,7 @@ def convert(value: object, full: str) -> object:
         ScriptError: it cannot be converted.
         Unsupported: a type that casts do not know here.
     """
-    if full in _RANGES:
+    if full in RANGES:
         return to_integer(value, full)
     cast = _CASTS.get(full)
     if cast:
@@ -413,7 +349,7 @@ def convert(value: object, full: str) -> object:
         return _to_array(value, full[:-2])
     if full.endswith("Exception"):
         return _to_exception(value, full)
-    if full in _ENUMS:
+    if full in ENUMS:
         if isinstance(value, EnumValue):
             return value
         member = enum_member(full, text(value))

@@ -9,18 +9,15 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from provision.rehearsal.powershell import natives
+from provision.rehearsal.powershell import natives, static_files
 from provision.rehearsal.powershell.convert import (
-    _RANGES,
     convert,
-    enum_member,
     text,
     to_date,
     to_integer,
     to_number,
     to_span,
     to_version,
-    type_of,
     unwrap,
 )
 from provision.rehearsal.powershell.faults import NetException, ScriptError, Unsupported
@@ -28,6 +25,7 @@ from provision.rehearsal.powershell.methods import invoke
 from provision.rehearsal.powershell.operators import groups_of
 from provision.rehearsal.powershell.scope import NOTHING
 from provision.rehearsal.powershell.text_tools import format_items, regex, replacement
+from provision.rehearsal.powershell.types import RANGES, enum_member, type_of
 from provision.rehearsal.powershell.values import (
     ArrayList,
     GenericList,
@@ -100,14 +98,43 @@ def match_record(found: Any) -> Record:
     if found is not None:
         for number in range(found.re.groups + 1):
             value = found.group(number)
-            groups.append(Record({"Success": value is not None, "Value": value or ""}, type_name="System.Text.RegularExpressions.Group", text=value or ""))
-    named = Hashtable({n: g for n, g in enumerate(groups)})
+            groups.append(
+                Record(
+                    {"Success": value is not None, "Value": value or ""},
+                    type_name="System.Text.RegularExpressions.Group",
+                    text=value or "",
+                )
+            )
+    named = Hashtable(dict(enumerate(groups)))
     for name in found.re.groupindex if found is not None else ():
         named[name] = groups[found.re.groupindex[name]]
     value = found.group() if found is not None else ""
     properties = {"Success": found is not None, "Value": value, "Index": found.start() if found is not None else 0,
                   "Length": len(value), "Groups": named}  # fmt: skip
     return Record(properties, type_name="System.Text.RegularExpressions.Match", text=value)
+
+
+def _spread(items: tuple[object, ...]) -> list[object]:
+    """The values of ``params object[]``: one list, or several values."""
+    return items[0] if len(items) == 1 and isinstance(items[0], list) else list(items)
+
+
+def _same_text(left: object, right: object, *how: object) -> bool:
+    if any("ignorecase" in text(one).lower() for one in how):
+        return text(left).lower() == text(right).lower()
+    return text(left) == text(right)
+
+
+def _to_int(value: object, base: int, full: str) -> int:
+    return int(value, base) if isinstance(value, str) else to_integer(value, full)
+
+
+def _guid(value: str) -> Record:
+    return Record({"Guid": value}, type_name="System.Guid", text=value)
+
+
+def _invariant() -> Record:
+    return Record({"Name": ""}, type_name="System.Globalization.CultureInfo", text="")
 
 
 def _all_matches(value: object, pattern: object) -> list[object]:
@@ -117,72 +144,6 @@ def _all_matches(value: object, pattern: object) -> list[object]:
 def _sub(value: object, pattern: object, template: object) -> str:
     expression = regex(text(pattern), False)
     return expression.sub(replacement(expression, text(template)), text(value))
-
-
-# --- files
-
-
-def _exists(rt: Runtime, path: object, folder: bool) -> bool:
-    try:
-        return rt.box.files.stat(rt.resolve(text(path))).folder == folder
-    except OSError:
-        return False
-
-
-def _read_text(rt: Runtime, path: object, encoding: object = None) -> str:
-    raw = rt.box.files.read(rt.resolve(text(path)))
-    codec = encoding.codec if isinstance(encoding, natives.TextEncoding) else "utf-8"
-    for mark, marked in ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le")):
-        if raw.startswith(mark):
-            return raw[len(mark) :].decode(marked, "replace")
-    return raw.decode(codec, "replace")
-
-
-def _encoded(content: str, encoding: object) -> bytes:
-    chosen = encoding if isinstance(encoding, natives.TextEncoding) else natives.UTF8_PLAIN
-    return chosen.mark + content.encode(chosen.codec, "replace")
-
-
-def _write(rt: Runtime, path: object, raw: bytes) -> object:
-    rt.box.files.write(rt.resolve(text(path)), raw)
-    return NOTHING
-
-
-def _append_text(rt: Runtime, path: object, content: object, encoding: object = None) -> object:
-    full = rt.resolve(text(path))
-    codec = encoding.codec if isinstance(encoding, natives.TextEncoding) else "utf-8"
-    rt.box.files.append(full, text(content).encode(codec, "replace"))
-    return NOTHING
-
-
-def _lines(items: object) -> str:
-    return "".join(text(item) + "\r\n" for item in (items if isinstance(items, list) else [items]))
-
-
-def _delete(rt: Runtime, path: object) -> object:
-    if _exists(rt, path, False):
-        rt.box.files.remove(rt.resolve(text(path)))
-    return NOTHING
-
-
-def _move(rt: Runtime, old: object, new: object) -> object:
-    rt.box.files.rename(rt.resolve(text(old)), rt.resolve(text(new)))
-    return NOTHING
-
-
-def _open(rt: Runtime, path: object, writes: bool) -> natives.ByteStream:
-    full = rt.resolve(text(path))
-    if writes:
-        rt.box.files.write(full, b"")
-        return natives.ByteStream(lambda: b"", lambda raw: rt.box.files.write(full, raw))
-    rt.box.files.stat(full)
-    return natives.ByteStream(lambda: rt.box.files.read(full))
-
-
-def _open_to_read(rt: Runtime, path: object, mode: object, access: object) -> natives.ByteStream:
-    if (text(mode), text(access)) != ("Open", "Read"):
-        raise Unsupported("[System.IO.File]::Open() for anything but reading")
-    return _open(rt, path, False)
 
 
 def _set_variable(rt: Runtime, name: object, value: object, *_scope: object) -> object:
@@ -222,18 +183,18 @@ METHODS: dict[str, dict[str, Static]] = {
     },
     "System.String": {
         "isnullorempty": _plain(lambda v: not text(v)), "isnullorwhitespace": _plain(lambda v: not text(v).strip()),
-        "join": _plain(lambda s, *items: text(s).join(text(i) for i in (items[0] if len(items) == 1 and isinstance(items[0], list) else items))),
-        "format": _plain(lambda form, *items: format_items(text(form), items[0] if len(items) == 1 and isinstance(items[0], list) else list(items))),
+        "join": _plain(lambda s, *items: text(s).join(text(i) for i in _spread(items))),
+        "format": _plain(lambda form, *items: format_items(text(form), _spread(items))),
         "concat": _plain(lambda *items: "".join(text(i) for i in items)),
-        "equals": _plain(lambda a, b, *how: (text(a).lower() == text(b).lower()) if any("ignorecase" in text(h).lower() for h in how) else text(a) == text(b)),
+        "equals": _plain(_same_text),
     },
     "System.Boolean": {"parse": _plain(_parse_bool)},
     "System.Convert": {
         "tobase64string": _plain(lambda raw: base64.b64encode(natives.data(raw)).decode()),
         "frombase64string": _plain(lambda s: base64.b64decode(text(s), validate=True)),
         "toboolean": _plain(lambda v: _parse_bool(v) if isinstance(v, str) else bool(v)),
-        "toint32": _plain(lambda v, base=10: int(text(v), base) if isinstance(v, str) else to_integer(v, "System.Int32")),
-        "toint64": _plain(lambda v, base=10: int(text(v), base) if isinstance(v, str) else to_integer(v, "System.Int64")),
+        "toint32": _plain(lambda v, base=10: _to_int(v, base, "System.Int32")),
+        "toint64": _plain(lambda v, base=10: _to_int(v, base, "System.Int64")),
         "tostring": _plain(lambda v, *_: text(v)),
     },
     "System.DateTime": {"parse": _plain(lambda v, *_: to_date(text(v))), "new": _date},
@@ -245,10 +206,12 @@ METHODS: dict[str, dict[str, Static]] = {
         "parse": _plain(lambda v: to_span(text(v))),
     },
     "System.Version": {"parse": _plain(to_version), "new": _plain(lambda *p: to_version(".".join(text(i) for i in p)))},
-    "System.Guid": {"newguid": _plain(lambda: Record({"Guid": str(uuid.uuid4())}, type_name="System.Guid", text=str(uuid.uuid4())))},
+    "System.Guid": {"newguid": _plain(lambda: _guid(str(uuid.uuid4())))},
     "System.Text.RegularExpressions.Regex": {
-        "escape": _plain(lambda v: _escape(text(v))), "ismatch": _plain(lambda v, p: bool(regex(text(p), False).search(text(v)))),
-        "match": _plain(lambda v, p: match_record(regex(text(p), False).search(text(v)))), "matches": _plain(_all_matches),
+        "escape": _plain(lambda v: _escape(text(v))),
+        "ismatch": _plain(lambda v, p: bool(regex(text(p), False).search(text(v)))),
+        "match": _plain(lambda v, p: match_record(regex(text(p), False).search(text(v)))),
+        "matches": _plain(_all_matches),
         "replace": _plain(_sub), "split": _plain(lambda v, p: TypedArray(list(regex(text(p), False).split(text(v))))),
     },
     "System.IO.Path": {
@@ -259,19 +222,19 @@ METHODS: dict[str, dict[str, Static]] = {
         "getfullpath": lambda rt, p: rt.resolve(text(p)),
     },
     "System.IO.File": {
-        "exists": lambda rt, p: _exists(rt, p, False), "readalltext": _read_text,
-        "writealltext": lambda rt, p, content, encoding=None: _write(rt, p, _encoded(text(content), encoding)),
+        "exists": lambda rt, p: static_files.exists(rt, p, False), "readalltext": static_files.read_text,
+        "writealltext": static_files.write_text,
         "readallbytes": lambda rt, p: rt.box.files.read(rt.resolve(text(p))),
-        "writeallbytes": lambda rt, p, raw: _write(rt, p, natives.data(raw)),
-        "readalllines": lambda rt, p, encoding=None: TypedArray(list(_read_text(rt, p, encoding).splitlines())),
-        "writealllines": lambda rt, p, items, encoding=None: _write(rt, p, _encoded(_lines(items), encoding)),
-        "appendalltext": _append_text, "delete": _delete, "move": _move,
-        "openread": lambda rt, p: _open(rt, p, False), "create": lambda rt, p: _open(rt, p, True),
-        "openwrite": lambda rt, p: _open(rt, p, True),
-        "open": lambda rt, p, mode, access="ReadWrite", _share="None": _open_to_read(rt, p, mode, access),
+        "writeallbytes": lambda rt, p, raw: static_files.write(rt, p, natives.data(raw)),
+        "readalllines": static_files.read_lines, "writealllines": static_files.write_lines,
+        "appendalltext": static_files.append_text, "delete": static_files.delete, "move": static_files.move,
+        "openread": lambda rt, p: static_files.open(rt, p, False),
+        "create": lambda rt, p: static_files.open(rt, p, True),
+        "openwrite": lambda rt, p: static_files.open(rt, p, True),
+        "open": lambda rt, p, mode, access="ReadWrite", _share="None": static_files.open_to_read(rt, p, mode, access),
     },
     "System.IO.Directory": {
-        "exists": lambda rt, p: _exists(rt, p, True),
+        "exists": lambda rt, p: static_files.exists(rt, p, True),
         "createdirectory": lambda rt, p: rt.make_folders(rt.resolve(text(p))),
     },
     "System.Environment": {
@@ -294,7 +257,10 @@ METHODS: dict[str, dict[str, Static]] = {
 PROPERTIES: dict[str, dict[str, Static]] = {
     "System.Math": {"pi": _plain(lambda: math.pi)},
     "System.String": {"empty": _plain(lambda: "")},
-    "System.DateTime": {"utcnow": _utc_now, "now": _now, "today": lambda rt: _now(rt).replace(hour=0, minute=0, second=0, microsecond=0), "minvalue": _plain(lambda: datetime(1, 1, 1))},
+    "System.DateTime": {
+        "utcnow": _utc_now, "now": _now, "minvalue": _plain(lambda: datetime(1, 1, 1)),
+        "today": lambda rt: _now(rt).replace(hour=0, minute=0, second=0, microsecond=0),
+    },
     "System.TimeSpan": {"zero": _plain(timedelta)},
     "System.Text.Encoding": {name: _plain(lambda e=encoding: e) for name, encoding in natives.ENCODINGS.items()},
     "System.Environment": {
@@ -308,9 +274,9 @@ PROPERTIES: dict[str, dict[str, Static]] = {
         "in": lambda rt: natives.Reader(rt.console_input), "outputencoding": _plain(lambda: natives.UTF8_PLAIN),
         "inputencoding": _plain(lambda: natives.UTF8_PLAIN),
     },
-    "System.Globalization.CultureInfo": {"invariantculture": _plain(lambda: Record({"Name": ""}, type_name="System.Globalization.CultureInfo", text=""))},
+    "System.Globalization.CultureInfo": {"invariantculture": _plain(_invariant)},
 }  # fmt: skip
-for _full, (_low, _high, _) in _RANGES.items():
+for _full, (_low, _high, _) in RANGES.items():
     METHODS.setdefault(_full, {})["parse"] = _parse_int(_full)
     PROPERTIES.setdefault(_full, {}).update(maxvalue=_plain(lambda v=_high: v), minvalue=_plain(lambda v=_low: v))
 SETTABLE = frozenset({("System.Console", "outputencoding"), ("System.Console", "inputencoding")})
@@ -400,4 +366,15 @@ def set_static(full: str, name: str) -> None:
         raise Unsupported(f"assignment to [{full}]::{name}")
 
 
-__all__ = ["METHODS", "PROPERTIES", "ScriptError", "Version", "construct", "convert", "groups_of", "new_object", "static_method", "static_property"]
+__all__ = [
+    "METHODS",
+    "PROPERTIES",
+    "ScriptError",
+    "Version",
+    "construct",
+    "convert",
+    "groups_of",
+    "new_object",
+    "static_method",
+    "static_property",
+]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from provision.rehearsal.powershell import dotnet, syntax
-from provision.rehearsal.powershell.convert import convert, text, to_number, truth, type_of, unwrap
+from provision.rehearsal.powershell.convert import convert, text, to_number, truth, unwrap
 from provision.rehearsal.powershell.faults import ScriptError, Unsupported, error
 from provision.rehearsal.powershell.members import (
     PropertyList,
@@ -19,6 +19,7 @@ from provision.rehearsal.powershell.operators import arithmetic, comparison, for
 from provision.rehearsal.powershell.scope import NOTHING
 from provision.rehearsal.powershell.state import State
 from provision.rehearsal.powershell.syntax import Node, Statement
+from provision.rehearsal.powershell.types import type_of
 from provision.rehearsal.powershell.values import Char, Hashtable, Record, ScriptBlock, TypeValue
 
 Evaluate = Callable[[Any, Any], object]
@@ -267,12 +268,12 @@ class Expressions(State):
 
     def _before(self, target: Node) -> object:
         """The old value for ``+=`` and ``++``: a function sees only a variable of its own there."""
-        if isinstance(target, syntax.Var) and not target.scope and self.scope.function_level:
-            if target.name.lower() not in self.scope.variables:
-                if self.scope.is_strict:
-                    raise Unsupported("+= or ++ of an outer variable in a function", target.line)
-                return None
-        return self.value(target)
+        local = isinstance(target, syntax.Var) and not target.scope and self.scope.function_level
+        if not local or target.name.lower() in self.scope.variables:  # type: ignore[attr-defined]
+            return self.value(target)
+        if self.scope.is_strict:
+            raise Unsupported("+= or ++ of an outer variable in a function", target.line)
+        return None
 
     def store(self, target: Node, value: object) -> None:
         """Put a value into a variable, member, element, or several of them."""

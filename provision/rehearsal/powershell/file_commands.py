@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING
 
 from provision.rehearsal.powershell.box import Bound, CommandError
 from provision.rehearsal.powershell.convert import text, to_number
-from provision.rehearsal.powershell.expressions import each
-from provision.rehearsal.powershell.faults import ErrorRecord, Unsupported
+from provision.rehearsal.powershell.faults import Unsupported
 from provision.rehearsal.powershell.natives import ENCODINGS, TextEncoding
-from provision.rehearsal.powershell.object_commands import Collecting, ObjectStage, command_class
 from provision.rehearsal.powershell.text_tools import has_wildcards, wildcard
 from provision.rehearsal.powershell.values import Record
 
@@ -162,8 +160,7 @@ def test_path(stage: BoundStage, bound: Bound) -> None:
         found = [stat(rt, path) for path in (matching(rt, full) if wild else [full])]
         stage.emit(
             any(
-                one is not None
-                and (kind == "any" or bool(getattr(one, "folder", False)) == (kind == "container"))
+                one is not None and (kind == "any" or bool(getattr(one, "folder", False)) == (kind == "container"))
                 for one in found
             )
         )
@@ -335,11 +332,11 @@ def move_item(stage: BoundStage, bound: Bound) -> None:
     rt = stage.rt
     for path in list(paths(rt, bound)):
         target = _target(rt, path, bound.text("Destination", "."))
-        if stat(rt, target) is not None and target.lower() != path.lower():
-            if not bound.on("Force") or is_folder(rt, target):
-                message = "Cannot create a file when that file already exists."
-                id = "MoveFileInfoItemIOError"
-                raise Failure(message, id, category="WriteError", exception="System.IO.IOException")
+        other = stat(rt, target) is not None and target.lower() != path.lower()
+        if other and (not bound.on("Force") or is_folder(rt, target)):
+            message = "Cannot create a file when that file already exists."
+            id = "MoveFileInfoItemIOError"
+            raise Failure(message, id, category="WriteError", exception="System.IO.IOException")
         try:
             rt.box.files.rename(path, target)
         except OSError as problem:
@@ -378,91 +375,14 @@ def get_file_hash(stage: BoundStage, bound: Bound) -> None:
     algorithm = bound.text("Algorithm", "SHA256").upper()
     for path in paths(stage.rt, bound):
         digest = hashlib.new(algorithm.lower(), read(stage.rt, path), usedforsecurity=False).hexdigest().upper()
-        stage.emit(Record({"Algorithm": algorithm, "Hash": digest, "Path": path}, type_name="Microsoft.Powershell.Utility.FileHash"))
+        stage.emit(
+            Record(
+                {"Algorithm": algorithm, "Hash": digest, "Path": path},
+                type_name="Microsoft.Powershell.Utility.FileHash",
+            )
+        )
 
 
-# --- commands that write what comes in
-
-
-class Writing(Collecting):
-    """Puts texts into a file, a line each."""
-
-    append = False
-    default = "default"
-    value = "Value"
-
-    def content(self) -> list[object]:
-        found: list[object] = []
-        given = self.items if self.piped else each(self.get(self.value))
-        for item in given:
-            found += each(item)
-        return found
-
-    def done(self) -> None:
-        self._store()
-
-    def close(self) -> None:
-        if not self.stored and self.items:
-            self._within(self._store)  # what came before an error is in the file
-
-    def begin(self) -> None:
-        super().begin()
-        self.stored = False
-
-    def _store(self) -> None:
-        rt = self.rt
-        self.stored = True
-        if any(name in self.bound for name in ("WhatIf", "Filter", "Include", "Exclude", "Stream", "Width")):
-            raise Unsupported(f"such a parameter of {self.name}", self.line)
-        chosen = encoding(self.get("Encoding"), self.default)
-        end = "" if self.on("NoNewline") else "\r\n"
-        content = self.content()
-        for item in content:
-            if isinstance(item, Record) and item.text is None:
-                raise Unsupported("objects written to a file", self.line)
-        raw = "".join(text(item) + end for item in content).encode(chosen.codec, "replace")
-        for given in each(self.get("LiteralPath") or self.get("Path") or self.get("FilePath")):
-            path = rt.resolve(text(given))
-            known = stat(rt, path)
-            append = self.append or self.on("Append")
-            if known is not None and self.on("NoClobber"):
-                raise Unsupported("-NoClobber", self.line)
-            fresh = known is None or getattr(known, "size", 0) == 0 or not append
-            try:
-                write(rt, path, (chosen.mark if fresh and content else b"") + raw, "FileOpenFailure", append and not fresh)
-            except Failure as failure:
-                self.failed = True
-                id = f"{failure.id},{command_class(self.name)}"
-                record = ErrorRecord(
-                    failure.message, id, exception=failure.exception, category=failure.category, command=self.name
-                )
-                rt.report(record, self.action)
-
-
-class SetContent(Writing):
-    pass
-
-
-class AddContent(Writing):
-    append = True
-
-
-class OutFile(Writing):
-    default = "unicode"
-    value = "InputObject"
-
-
-class ClearContent(Writing):
-    def content(self) -> list[object]:
-        return []
-
-
-STAGES: dict[str, type[ObjectStage]] = {
-    "Set-Content": SetContent,
-    "Add-Content": AddContent,
-    "Clear-Content": ClearContent,
-    "Out-File": OutFile,
-}
 COMMANDS: dict[str, Callable[[BoundStage, Bound], None]] = {
     "Test-Path": test_path,
     "Get-Content": get_content,

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from provision.rehearsal.powershell import syntax
 from provision.rehearsal.powershell.binder import Call
-from provision.rehearsal.powershell.convert import convert, text, to_number, truth, type_of, unwrap
+from provision.rehearsal.powershell.convert import convert, text, to_number, truth, unwrap
 from provision.rehearsal.powershell.faults import Unsupported, error
 from provision.rehearsal.powershell.scope import NOTHING, Scope
 from provision.rehearsal.powershell.table import ALL, CommandRow, ParameterRow, Place
 from provision.rehearsal.powershell.text_tools import regex
+from provision.rehearsal.powershell.types import type_of
 from provision.rehearsal.powershell.values import Dictionary, Switch
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ def _row(name: str, block: syntax.Block) -> CommandRow:
     explicit = any(_number(a, "position") is not None for p in block.parameters for a in p.attributes)
     position = 0
     for declared in block.parameters:
-        place, aliases, values, allow_empty = Place(), (), (), False
+        place, allow_empty = Place(), False
+        aliases: tuple[str, ...] = ()
+        values: tuple[str, ...] = ()
         kind = declared.type or "Object"
         for attribute in declared.attributes:
             folded = attribute.name.lower()

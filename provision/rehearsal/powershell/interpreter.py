@@ -7,7 +7,15 @@ from collections.abc import Callable, Sequence
 
 from provision.rehearsal.powershell.binder import Given
 from provision.rehearsal.powershell.box import Box
-from provision.rehearsal.powershell.faults import ErrorRecord, ExitFlow, JumpFlow, Killed, ReturnFlow, ScriptError, Unsupported
+from provision.rehearsal.powershell.faults import (
+    ErrorRecord,
+    ExitFlow,
+    JumpFlow,
+    Killed,
+    ReturnFlow,
+    ScriptError,
+    Unsupported,
+)
 from provision.rehearsal.powershell.parse import ParseError, parse
 from provision.rehearsal.powershell.runtime import Runtime
 from provision.rehearsal.powershell.scope import NOTHING
@@ -50,7 +58,7 @@ def run_script(
     runtime = Runtime(box, name)
 
     def run() -> None:
-        given = script_arguments(arguments, script)
+        given = script_arguments(arguments)
         shown = name.rpartition("\\")[2]
         stage = BlockStage(runtime, shown, script.block, given, False, 0, dot=True)
         stage.scope = runtime.scope
@@ -108,7 +116,7 @@ def _lines(box: Box) -> list[object]:
     return list(content.replace("\r\n", "\n").removesuffix("\n").split("\n")) if content else []
 
 
-def script_arguments(arguments: Sequence[str], script: Script) -> list[Given]:
+def script_arguments(arguments: Sequence[str]) -> list[Given]:
     """The arguments of ``-File``: all texts; ``$true`` cannot be passed in 5.1."""
     given: list[Given] = []
     for argument in arguments:

@@ -55,7 +55,9 @@ def dumps(value: object, depth: int, line: int = 0) -> str:
     if isinstance(value, Hashtable):
         pairs = value.items()
         if not all(isinstance(key, str) for key, _ in pairs):
-            message = "The type 'System.Collections.Hashtable' is not supported for serialization: keys must be strings."
+            message = (
+                "The type 'System.Collections.Hashtable' is not supported for serialization: keys must be strings."
+            )
             id = "NonStringKeyInDictionary,Microsoft.PowerShell.Commands.ConvertToJsonCommand"
             raise error(message, id, "System.InvalidOperationException")
     elif isinstance(value, Record):

@@ -10,11 +10,12 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from provision.rehearsal.powershell import builtins, dotnet, lint_data, methods, syntax
-from provision.rehearsal.powershell.convert import enum_member, float_text, text, type_of
+from provision.rehearsal.powershell import dotnet, lint_data, methods, own_commands, syntax
+from provision.rehearsal.powershell.convert import float_text, text
 from provision.rehearsal.powershell.functions import KNOWN_ATTRIBUTES
 from provision.rehearsal.powershell.parse import ParseError, parse
 from provision.rehearsal.powershell.table import command_row
+from provision.rehearsal.powershell.types import enum_member, type_of
 from provision.rehearsal.powershell.walk import (
     Around,
     argument_of,
@@ -105,7 +106,7 @@ def _names(node: syntax.Node, _: Around) -> Iterator[tuple[str, str]]:
         yield "alias", f"{name} is an alias of {lint_data.ALIASES[folded]}: write the name, or .exe for the program"
     elif command_row(name) is None and "-" not in name and "." not in name and command_row("Get-" + name):
         yield "implicit-get", f"{name} runs Get-{name}: write it out"
-    if any(name.lower() == refused.lower() for refused in builtins.REFUSED):
+    if any(name.lower() == refused.lower() for refused in own_commands.REFUSED):
         yield "command-left-out", f"{name} is not in the subset"
     if node.tight and not node.call:
         yield "call-with-parentheses", f"{name}(...) passes one list: separate arguments by blanks"
@@ -155,14 +156,18 @@ def _words(node: syntax.Node, _: Around) -> Iterator[tuple[str, str]]:
             yield "single-dash-variable", f"-{argument.name} is not expanded: quote the word"
         elif isinstance(argument, syntax.Expand) and argument.bare:
             if any(_property(argument.parts, at) for at in range(len(argument.parts))):
-                yield "property-in-argument", f"{argument.source} passes the object and the text: use \"$( )\""
+                yield "property-in-argument", f'{argument.source} passes the object and the text: use "$( )"'
         elif isinstance(argument, syntax.Const) and argument.bare and _loses_spelling(argument):
             yield "bare-version", f"{argument.source} may lose its spelling: quote it"
 
 
 def _property(parts: tuple[str | syntax.Node, ...], at: int) -> bool:
     following = parts[at + 1] if at + 1 < len(parts) else ""
-    return isinstance(parts[at], syntax.Var) and isinstance(following, str) and bool(re.match(r"\.[A-Za-z_]|\[", following))
+    return (
+        isinstance(parts[at], syntax.Var)
+        and isinstance(following, str)
+        and bool(re.match(r"\.[A-Za-z_]|\[", following))
+    )
 
 
 def _loses_spelling(argument: syntax.Const) -> bool:
@@ -188,14 +193,14 @@ def _asks(node: syntax.Node, _: Around) -> Iterator[tuple[str, str]]:
 def _delay_bind(node: syntax.Node, _: Around) -> Iterator[tuple[str, str]]:
     assert isinstance(node, syntax.Command)
     row = command_row(command_name(node) or "")
-    if row is None or row.name in builtins.NAMES:
+    if row is None or row.name in own_commands.NAMES:
         return
     values = [a.value if isinstance(a, syntax.Parameter) else a for a in node.arguments]
     if any(isinstance(value, syntax.BlockLiteral) for value in values):
         yield "delay-bind", f"a block as an argument of {row.name}: compute the value before"
 
 
-def _block_arguments(node: syntax.Node, around: Around) -> Iterator[tuple[str, str]]:
+def _block_arguments(node: syntax.Node, _: Around) -> Iterator[tuple[str, str]]:
     """``param``, ``process`` and friends in a block that runs for each object."""
     assert isinstance(node, syntax.Command)
     if (command_name(node) or "").lower() not in ("foreach-object", "where-object"):
@@ -235,7 +240,7 @@ def _members(node: syntax.Node, _: Around) -> Iterator[tuple[str, str]]:
         yield "unknown-method", f".{node.name}() is not in the closed list of methods"
 
 
-def _strings(node: syntax.Node, around: Around) -> Iterator[tuple[str, str]]:
+def _strings(node: syntax.Node, _: Around) -> Iterator[tuple[str, str]]:
     """``"$x.Name"`` where ``$x.Name`` is asked for elsewhere is found by `_property_in_string`."""
     assert isinstance(node, syntax.Block)
     yield from _property_in_string(node)

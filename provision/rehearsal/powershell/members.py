@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from provision.rehearsal.powershell import methods
-from provision.rehearsal.powershell.convert import enum_member, text, type_name, type_of
+from provision.rehearsal.powershell.convert import text, type_name
 from provision.rehearsal.powershell.faults import ErrorRecord, ScriptError, Unsupported, error
 from provision.rehearsal.powershell.scope import NOTHING
+from provision.rehearsal.powershell.types import enum_member, type_of
 from provision.rehearsal.powershell.values import (
     EnumValue,
     Hashtable,
@@ -241,7 +242,7 @@ def set_member(value: object, name: str, item: object) -> None:
         if value.has(name):
             value.set(name, item)
             return
-        message = f"Exception setting \"{name}\": \"The property '{name}' cannot be found on this object.\""
+        message = f'Exception setting "{name}": "The property \'{name}\' cannot be found on this object."'
         exception = "System.Management.Automation.SetValueInvocationException"
         raise error(message, "ExceptionWhenSetting", exception, category="NotSpecified")
     if isinstance(value, Native) and "set_" + name.lower() in value.methods:

@@ -50,7 +50,8 @@ def _split(s: str, *arguments: object) -> TypedArray:
     if any(isinstance(unwrap(a), int) for a in kept):
         raise Unsupported("Split with a count: use -split")
     separators = _chars(kept)
-    parts, current = [], []
+    parts: list[object] = []
+    current: list[str] = []
     for c in s:
         if c in separators or (not separators and c.isspace()):
             parts.append("".join(current))
@@ -163,7 +164,7 @@ def _sort(items: list[object]) -> object:
     return NOTHING
 
 
-def _nothing(action: Callable[[Any], object]) -> Method:
+def _nothing(action: Callable[..., Any]) -> Method:
     def run(value: object, *arguments: object) -> object:
         action(value, *arguments)
         return NOTHING
@@ -171,7 +172,7 @@ def _nothing(action: Callable[[Any], object]) -> Method:
     return run
 
 
-def _fixed(items: list[object], *_: object) -> object:
+def _fixed(*_: object) -> object:
     raise method_error("Add", 1, "System.NotSupportedException", "Collection was of a fixed size.")
 
 
@@ -182,17 +183,18 @@ ARRAY: dict[str, Method] = {
     "clone": lambda items: type(items)(items) if type(items) is list else list(items),
     "getenumerator": lambda items: list(items),
 }
-LIST: dict[str, Method] = ARRAY | {
+_LIST: dict[str, Method] = {
     "add": _append,
     "addrange": _extend,
-    "insert": _nothing(lambda items, at=0, item=None: items.insert(at, item)),
+    "insert": _nothing(list.insert),
     "remove": _discard,
-    "removeat": _nothing(lambda items, at=0: items.pop(at)),
-    "clear": _nothing(lambda items: items.clear()),
+    "removeat": _nothing(list.pop),
+    "clear": _nothing(list.clear),
     "toarray": lambda items: TypedArray(items, items.element) if isinstance(items, GenericList) else list(items),
     "sort": _sort,
-    "reverse": _nothing(lambda items: items.reverse()),
+    "reverse": _nothing(list.reverse),
 }
+LIST: dict[str, Method] = ARRAY | _LIST
 
 
 def _add_key(table: Hashtable, key: object, value: object) -> object:
@@ -223,7 +225,9 @@ TABLE: dict[str, Method] = {
     "clone": lambda table: table.copy(),
     "getenumerator": entries,
 }
-_ORDERED_TABLE = {name: method for name, method in TABLE.items() if name not in ("containskey", "clone", "containsvalue")}
+_ORDERED_TABLE = {
+    name: method for name, method in TABLE.items() if name not in ("containskey", "clone", "containsvalue")
+}
 
 
 def _date_text(value: datetime, form: object = "", *_: object) -> str:
@@ -267,7 +271,10 @@ VERSION: dict[str, Method] = {
     "tostring": lambda value, count=0: ".".join(str(value).split(".")[:count] if count else [str(value)]),
     "compareto": lambda value, other: compare(value, other),
 }
-_PLAIN: dict[str, Method] = {"tostring": lambda value, *_: text(value), "equals": lambda value, other: equal(value, other)}
+_PLAIN: dict[str, Method] = {
+    "tostring": lambda value, *_: text(value),
+    "equals": lambda value, other: equal(value, other),
+}
 
 NAMES = frozenset(TEXT) | set(LIST) | set(TABLE) | set(DATE) | set(SPAN) | set(NUMBER) | set(VERSION) | set(_PLAIN) | {
     "gettype", "where", "foreach", "invoke", "getnewclosure",

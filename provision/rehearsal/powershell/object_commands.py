@@ -58,7 +58,13 @@ class ObjectStage(Stage):
         self.failed = True
         full = f"{id},{command_class(self.name)}"
         record = ErrorRecord(
-            message, full, exception=exception, line=self.line, command=self.name, target=target, category="InvalidArgument"
+            message,
+            full,
+            exception=exception,
+            line=self.line,
+            command=self.name,
+            target=target,
+            category="InvalidArgument",
         )
         self.rt.report(record, self.action)
 
@@ -304,7 +310,13 @@ class MeasureObject(Collecting):
         wanted = [n for n in ("Sum", "Average", "Maximum", "Minimum") if self.on(n)]
         if wanted:
             numbers = [to_number(value) for value in values]
-        results: dict[str, object] = {"Count": len(values), "Average": None, "Sum": None, "Maximum": None, "Minimum": None}
+        results: dict[str, object] = {
+            "Count": len(values),
+            "Average": None,
+            "Sum": None,
+            "Maximum": None,
+            "Minimum": None,
+        }
         if numbers:
             if self.on("Sum"):
                 results["Sum"] = float(sum(numbers))
@@ -325,82 +337,6 @@ class MeasureObject(Collecting):
         self.emit(Record(results, type_name="Microsoft.PowerShell.Commands.TextMeasureInfo"))
 
 
-class OutNull(ObjectStage):
-    """Takes everything."""
-
-
-class OutString(Collecting):
-    def done(self) -> None:
-        lines: list[str] = []
-        for item in self.items:
-            if item is None:
-                continue
-            if isinstance(item, Record) or not isinstance(item, (str, bool, int, float, ErrorRecord)):
-                raise Unsupported("Out-String of objects", self.line)
-            lines += text(item).replace("\r\n", "\n").split("\n")
-        if self.on("Stream"):
-            for line in lines:
-                self.emit(line)
-        else:
-            self.emit("".join(line + "\r\n" for line in lines))
-
-
-class OutHost(ObjectStage):
-    def process(self, item: object) -> None:
-        self.rt.show(item)
-
-
-class WriteOutput(ObjectStage):
-    def process(self, item: object) -> None:
-        if self.piped or self.on("NoEnumerate"):
-            self.emit(item)
-        else:
-            for one in each(item):
-                self.emit(unwrap(one))
-
-
-class AddMember(ObjectStage):
-    def process(self, item: object) -> None:
-        if not isinstance(item, Record):
-            raise Unsupported("Add-Member to what is no custom object", self.line)
-        if "NotePropertyName" in self.bound:
-            self._add(item, text(self.bound["NotePropertyName"]), self.get("NotePropertyValue"))
-        elif isinstance(self.get("NotePropertyMembers"), Hashtable):
-            for name, value in self.bound["NotePropertyMembers"].items():  # type: ignore[attr-defined]
-                self._add(item, text(name), value)
-        elif text(self.get("MemberType")).lower() == "noteproperty":
-            self._add(item, text(self.get("Name")), self.get("Value"))
-        else:
-            raise Unsupported("Add-Member of other kinds than NoteProperty", self.line)
-        if self.on("PassThru"):
-            self.emit(item)
-
-    def _add(self, item: Record, name: str, value: object) -> None:
-        if item.has(name) and not self.on("Force"):
-            message = f'Cannot add a member with the name "{name}" because a member with that name already exists.'
-            self.report(message, "MemberAlreadyExists", "System.InvalidOperationException")
-            return
-        item.set(name, value)
-
-
-class WriteHost(ObjectStage):
-    def process(self, item: object) -> None:
-        self._write(item)
-
-    def done(self) -> None:
-        if not self.piped:
-            self._write(self.get("Object"))
-
-    def _write(self, value: object) -> None:
-        separator = text(self.get("Separator", " "))
-        shown = separator.join(text(unwrap(one)) for one in each(value))
-        rt = self.rt
-        if "Information" in rt.redirected:
-            rt.stream("Information", shown, "InformationPreference", "Continue")
-        else:
-            rt.box.write((shown + ("" if self.on("NoNewline") else "\r\n")).encode("utf-8"))
-
-
 STAGES: dict[str, type[ObjectStage]] = {
     "ForEach-Object": ForEachObject,
     "Where-Object": WhereObject,
@@ -408,12 +344,6 @@ STAGES: dict[str, type[ObjectStage]] = {
     "Sort-Object": SortObject,
     "Group-Object": GroupObject,
     "Measure-Object": MeasureObject,
-    "Out-Null": OutNull,
-    "Out-String": OutString,
-    "Out-Host": OutHost,
-    "Write-Output": WriteOutput,
-    "Write-Host": WriteHost,
-    "Add-Member": AddMember,
 }
 
 __all__ = ["NOTHING", "STAGES", "ObjectStage", "command_class", "error", "get_member"]

@@ -16,11 +16,11 @@ from provision.rehearsal.powershell.convert import (
     to_version,
     truth,
     type_name,
-    type_of,
     unwrap,
 )
 from provision.rehearsal.powershell.faults import ErrorRecord, NetException, ScriptError, Unsupported, derives, error
 from provision.rehearsal.powershell.text_tools import format_items, regex, replacement, wildcard
+from provision.rehearsal.powershell.types import type_of
 from provision.rehearsal.powershell.values import (
     ArrayList,
     Char,
@@ -180,7 +180,7 @@ def compare(left: object, right: object, case: bool = False) -> int:
         return 1 if not isinstance(left, (int, float)) else compare(left, 0)
     if isinstance(left, (datetime, timedelta, Version)):
         a, b = _comparable(left, left), _comparable(left, right)
-        return (a > b) - (a < b)  # type: ignore[operator]
+        return int(a > b) - int(a < b)  # type: ignore[operator]
     if isinstance(left, EnumValue):
         return left.number - int(to_number(right.number if isinstance(right, EnumValue) else right))
     if isinstance(left, (bool, int, float)):
@@ -189,7 +189,7 @@ def compare(left: object, right: object, case: bool = False) -> int:
     if isinstance(left, (str, Char)):
         s, t = sort_key(text(left), case), sort_key(text(right), case)
         return (s > t) - (s < t)
-    message = f"Cannot compare \"{text(left)}\" because it is not IComparable."
+    message = f'Cannot compare "{text(left)}" because it is not IComparable.'
     raise error(message, "NotIcomparable", "System.Management.Automation.RuntimeException")
 
 
@@ -238,7 +238,24 @@ def _case(op: str) -> tuple[bool, str]:
 
 
 _CASED = frozenset(
-    "eq ne lt le gt ge like notlike match notmatch contains notcontains in notin replace split".split()
+    [
+        "eq",
+        "ne",
+        "lt",
+        "le",
+        "gt",
+        "ge",
+        "like",
+        "notlike",
+        "match",
+        "notmatch",
+        "contains",
+        "notcontains",
+        "in",
+        "notin",
+        "replace",
+        "split",
+    ]
 )
 
 

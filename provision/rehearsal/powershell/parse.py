@@ -9,15 +9,12 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from provision.rehearsal.powershell.parse_commands import CommandParser
-from provision.rehearsal.powershell.scan import NAME, ParseError
+from provision.rehearsal.powershell.parse_blocks import BlockParser
+from provision.rehearsal.powershell.scan import ParseError
 from provision.rehearsal.powershell.syntax import (
-    Assign,
-    Attribute,
     Block,
     Body,
     Catch,
-    Const,
     DoLoop,
     Exit,
     For,
@@ -39,12 +36,14 @@ from provision.rehearsal.powershell.syntax import (
 __all__ = ["ParseError", "parse"]
 
 _REQUIRES = re.compile(r"^[ \t]*#requires[ \t]+-version[ \t]+(\d+)(?:\.(\d+))?", re.I | re.M)
-_LEFT_OUT = frozenset({"class", "enum", "workflow", "configuration", "data", "trap", "dynamicparam", "using", "parallel"})
+_LEFT_OUT = frozenset(
+    {"class", "enum", "workflow", "configuration", "data", "trap", "dynamicparam", "using", "parallel"}
+)
 _LOOPS = frozenset({"foreach", "for", "while", "do", "switch"})
 _STRAY = frozenset({"else", "elseif", "catch", "finally", "until"})
 
 
-class Parser(CommandParser):
+class Parser(BlockParser):
     """Statements and blocks."""
 
     def script(self) -> Script:
@@ -114,7 +113,7 @@ class Parser(CommandParser):
             return self._for(line, label)
         if word == "while":
             condition = self._condition()
-            return While(line, condition, self._braces(), label)
+            return While(line, condition, self.braces(), label)
         if word == "do":
             return self._do(line, label)
         if word == "switch":
@@ -123,7 +122,7 @@ class Parser(CommandParser):
             return self._try(line)
         return self._function(line, word == "filter")
 
-    def _braces(self) -> Body:
+    def braces(self) -> Body:
         self.blanks(newlines=True)
         start = self.at
         self.expect("{")
@@ -158,12 +157,12 @@ class Parser(CommandParser):
 
     def _if(self, line: int) -> If:
         condition = self._condition()
-        clauses = [(condition, self._braces())]
+        clauses = [(condition, self.braces())]
         while word := self._then("elseif", "else"):
             if word == "else":
-                return If(line, tuple(clauses), self._braces())
+                return If(line, tuple(clauses), self.braces())
             condition = self._condition()
-            clauses.append((condition, self._braces()))
+            clauses.append((condition, self.braces()))
         return If(line, tuple(clauses), None)
 
     def _foreach(self, line: int, label: str) -> ForEach:
@@ -180,7 +179,7 @@ class Parser(CommandParser):
         items = self.pipeline()
         self.blanks(newlines=True)
         self.expect(")")
-        return ForEach(line, variable, items, self._braces(), label)
+        return ForEach(line, variable, items, self.braces(), label)
 
     def _for(self, line: int, label: str) -> For:
         self.expect("(")
@@ -190,10 +189,10 @@ class Parser(CommandParser):
             parts.append(None if self.looking(end) else self.pipeline())
             self.blanks(newlines=True)
             self.expect(end)
-        return For(line, parts[0], parts[1], parts[2], self._braces(), label)
+        return For(line, parts[0], parts[1], parts[2], self.braces(), label)
 
     def _do(self, line: int, label: str) -> DoLoop:
-        body = self._braces()
+        body = self.braces()
         word = self._then("while", "until")
         if not word:
             raise self.fail("parse-error", "do needs while or until")
@@ -218,18 +217,18 @@ class Parser(CommandParser):
                 return Switch(line, subject, kind, case, tuple(clauses), label)
             if self.word() == "default":
                 self.at += len("default")
-                clauses.append((None, self._braces()))
+                clauses.append((None, self.braces()))
                 continue
             pattern = self._value()
-            clauses.append((pattern, self._braces()))
+            clauses.append((pattern, self.braces()))
 
     def _try(self, line: int) -> Try:
-        body = self._braces()
+        body = self.braces()
         catches: list[Catch] = []
         last: Body | None = None
         while word := self._then("catch", "finally"):
             if word == "finally":
-                last = self._braces()
+                last = self.braces()
                 break
             here, types = self.line(), []
             self.blanks(newlines=True)
@@ -238,7 +237,7 @@ class Parser(CommandParser):
                 self.blanks(newlines=True)
                 self.take(",")
                 self.blanks(newlines=True)
-            catches.append(Catch(here, tuple(types), self._braces()))
+            catches.append(Catch(here, tuple(types), self.braces()))
         if not catches and last is None:
             raise self.fail("parse-error", "a try needs a catch or a finally")
         return Try(line, body, tuple(catches), last)
@@ -274,127 +273,6 @@ class Parser(CommandParser):
             return Throw(line, value)
         return Return(line, value) if word == "return" else Exit(line, value)
 
-    # --- blocks
-
-    def block_body(self, closing: str, is_filter: bool = False) -> Block:
-        line = self.line()
-        self._separators()
-        mark, attributes = self.at, self._attributes()
-        parameters: tuple[ParameterDeclaration, ...] = ()
-        if self.word() == "param" and re.match(r"param\s*\(", self.text[self.at : self.at + 40], re.I):
-            self.at += len("param")
-            self.blanks(newlines=True)
-            parameters = self._parameters()
-        else:
-            self.at = mark
-            attributes = ()
-        binding = any(a.name.lower() == "cmdletbinding" for a in attributes) or self._advanced(parameters)
-        self._separators()
-        named = self._named_parts(closing)
-        if named is not None:
-            return Block(line, parameters, named["begin"], named["process"], named["end"], binding)
-        body = self.statements(closing)
-        if is_filter:
-            return Block(line, parameters, (), body, (), binding)
-        return Block(line, parameters, (), None, body, binding)
-
-    @staticmethod
-    def _advanced(parameters: tuple[ParameterDeclaration, ...]) -> bool:
-        return any(a.name.lower() == "parameter" for p in parameters for a in p.attributes)
-
-    def _named_parts(self, closing: str) -> dict[str, Body] | None:
-        if not re.match(r"(begin|process|end)\s*\{", self.text[self.at : self.at + 40], re.I):
-            return None
-        parts: dict[str, Body] = {"begin": (), "process": (), "end": ()}
-        while True:
-            self._separators()
-            if self.looking(closing) if closing else self.at >= self.end:
-                return parts
-            word = self.word()
-            if word not in parts:
-                raise self.fail("parse-error", "only begin, process and end may stand here")
-            self.at += len(word)
-            parts[word] = self._braces()
-
-    def _parameters(self) -> tuple[ParameterDeclaration, ...]:
-        self.expect("(")
-        found: list[ParameterDeclaration] = []
-        while True:
-            self.blanks(newlines=True)
-            if self.take(")"):
-                return tuple(found)
-            found.append(self._parameter_declaration())
-            self.blanks(newlines=True)
-            if not self.take(",") and not self.looking(")"):
-                raise self.fail("parse-error", "the parameters are not closed")
-
-    def _parameter_declaration(self) -> ParameterDeclaration:
-        line = self.line()
-        attributes = list(self._attributes())
-        types = [a.name for a in attributes if a.line < 0]
-        variable = self.variable()
-        if variable is None:
-            raise self.fail("parse-error", f"a parameter is missing before {self.peek(10)!r}")
-        self.blanks(newlines=True)
-        default: Node | None = None
-        if self.take("="):
-            self.blanks(newlines=True)
-            commas, self._commas = self._commas, False
-            try:
-                default = self.expression()
-            finally:
-                self._commas = commas
-        kept = tuple(a for a in attributes if a.line >= 0)
-        return ParameterDeclaration(line, variable.name, types[-1] if types else None, default, kept)
-
-    def _attributes(self) -> tuple[Attribute, ...]:
-        """Attributes, and types as attributes on line -1."""
-        found: list[Attribute] = []
-        while True:
-            self.blanks(newlines=True)
-            if not self.looking("["):
-                return tuple(found)
-            head = re.compile(r"\[\s*([A-Za-z_][\w.]*)\s*\(").match(self.text, self.at)
-            if not head:
-                mark = self.at
-                name = self.type_name()
-                if self.looking("::") or not re.match(r"\s*[\[$]", self.text[self.at :]):
-                    self.at = mark
-                    return tuple(found)
-                found.append(Attribute(-1, name))
-                continue
-            line = self.line()
-            self.at = head.end()
-            found.append(self._attribute(line, head.group(1)))
-
-    def _attribute(self, line: int, name: str) -> Attribute:
-        positional: list[Node] = []
-        named: list[tuple[str, Node | None]] = []
-        commas, self._commas = self._commas, False
-        try:
-            while True:
-                self.blanks(newlines=True)
-                if self.take(")"):
-                    break
-                key = NAME.match(self.text, self.at)
-                if key:
-                    self.at = key.end()
-                    self.blanks(newlines=True)
-                    value: Node | None = None
-                    if self.take("="):
-                        self.blanks(newlines=True)
-                        value = self.expression()
-                    named.append((key.group().lower(), value))
-                else:
-                    positional.append(self.expression())
-                self.blanks(newlines=True)
-                self.take(",")
-        finally:
-            self._commas = commas
-        self.blanks(newlines=True)
-        self.expect("]")
-        return Attribute(line, name, tuple(positional), tuple(named))
-
 
 @lru_cache(maxsize=256)
 def parse(text: str) -> Script:
@@ -404,17 +282,3 @@ def parse(text: str) -> Script:
         ParseError: the first thing that does not parse.
     """
     return Parser(text.replace("\r\n", "\n")).script()
-
-
-def assigned_text(statement: Statement, variable: str) -> str | None:
-    """The literal text that a statement assigns to a variable, None when it does something else."""
-    from provision.rehearsal.powershell.syntax import ExpressionElement, Pipeline, Var
-
-    if not isinstance(statement, Assign) or not isinstance(statement.target, Var):
-        return None
-    if statement.target.name.lower() != variable.lower() or not isinstance(statement.value, Pipeline):
-        return None
-    element = statement.value.elements[0]
-    if isinstance(element, ExpressionElement) and isinstance(element.expression, Const):
-        return str(element.expression.value)
-    return None

@@ -88,7 +88,7 @@ class CommandParser(ExpressionParser):
             word = re.compile(r"[^\s{}();,|&+*/%\]]+").match(self.text, self.at)
             literal = word.group() if word else ""
             literal = literal.split("..")[0].split("-")[0] or literal
-            return number(literal) is not None or number(literal.split(".")[0]) is not None and ".." in literal
+            return number(literal) is not None or (number(literal.split(".")[0]) is not None and ".." in literal)
         return False
 
     def _command(self) -> Command:
@@ -213,7 +213,7 @@ class CommandParser(ExpressionParser):
                 break
             if c == "'":
                 parts.append(str(self.single_quoted().value))
-            elif c in "\"":
+            elif c in '"':
                 inner = self.double_quoted()
                 parts += inner.parts if isinstance(inner, Expand) else [str(getattr(inner, "value", ""))]
             elif c in "$`" and not (c == "$" and dashed):

@@ -27,7 +27,26 @@ from provision.rehearsal.powershell.syntax import (
 
 COMPARISONS = frozenset(
     prefix + op
-    for op in ("eq ne lt le gt ge like notlike match notmatch contains notcontains in notin replace split".split())
+    for op in (
+        [
+            "eq",
+            "ne",
+            "lt",
+            "le",
+            "gt",
+            "ge",
+            "like",
+            "notlike",
+            "match",
+            "notmatch",
+            "contains",
+            "notcontains",
+            "in",
+            "notin",
+            "replace",
+            "split",
+        ]
+    )
     for prefix in ("", "c", "i")
 ) | {"is", "isnot", "as", "join", "shl", "shr"}
 _LEVELS: tuple[frozenset[str], ...] = (

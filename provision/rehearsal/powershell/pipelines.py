@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import TYPE_CHECKING, cast
+
 from provision.rehearsal.powershell import syntax
 from provision.rehearsal.powershell.binder import Given
 from provision.rehearsal.powershell.convert import BareNumber, text
@@ -21,6 +24,9 @@ from provision.rehearsal.powershell.statements import Statements
 from provision.rehearsal.powershell.table import CommandRow, command_row
 from provision.rehearsal.powershell.values import Hashtable, ScriptBlock
 
+if TYPE_CHECKING:
+    from provision.rehearsal.powershell.runtime import Runtime
+
 FOLDERS_OF_REGISTRY = ("hklm:", "hkcu:", "registry::", "microsoft.powershell.core\\registry::")
 
 
@@ -32,6 +38,11 @@ class ParameterText(str):
 
 class Pipelines(Statements):
     """How pipelines run."""
+
+    @property
+    def runtime(self) -> Runtime:
+        """This object under its whole type."""
+        return cast("Runtime", self)
 
     def builtin(self, row: CommandRow, given: list[Given], piped: bool, line: int) -> Stage | None:
         raise NotImplementedError
@@ -53,7 +64,7 @@ class Pipelines(Statements):
 
     def run_stages(self, stages: list[Stage], feed: list[object] | None) -> None:
         """Run joined parts; ``feed`` goes into the first."""
-        for stage, following in zip(stages, stages[1:], strict=False):
+        for stage, following in pairwise(stages):
             stage.emit = following.take
         for stage in stages:
             for number in getattr(stage, "muted", ()):
@@ -86,7 +97,7 @@ class Pipelines(Statements):
     def _from_owner(stages: list[Stage], stop: StopPipeline) -> list[Stage]:
         if stop.owner not in stages:
             raise stop
-        return stages[stages.index(stop.owner) :]  # type: ignore[arg-type]
+        return stages[stages.index(stop.owner) :]
 
     def stage(self, node: syntax.Command, piped: bool) -> Stage:
         """The running part for one command."""
@@ -115,7 +126,7 @@ class Pipelines(Statements):
             given = self.given(node.arguments)
             parent = target.scope if target.scope is not None else None
             dot = node.call == "."
-            return BlockStage(self, "", target.block, given, piped, node.line, dot=dot, parent=parent)  # type: ignore[arg-type, arg-type]
+            return BlockStage(self.runtime, "", target.block, given, piped, node.line, dot=dot, parent=parent)  # type: ignore[arg-type, arg-type]
         return self._by_name(text(target), node, piped)
 
     def _named(self, node: syntax.Command, piped: bool) -> Stage:
@@ -135,7 +146,7 @@ class Pipelines(Statements):
         line = node.line
         found = self.scope.function(name)
         if found is not None:
-            return BlockStage(self, found.name, found.block, self.given(node.arguments), piped, line)
+            return BlockStage(self.runtime, found.name, found.block, self.given(node.arguments), piped, line)
         row = command_row(name)
         if row is not None:
             given = self.given(node.arguments)
@@ -143,14 +154,14 @@ class Pipelines(Statements):
                 stage = self.builtin(row, given, piped, line)
                 if stage is not None:
                     return stage
-            return BoundStage(self, row, given, box_command, piped, line)
+            return BoundStage(self.runtime, row, given, box_command, piped, line)
         if name.lower().endswith(".ps1"):
             return self._script(name, node, piped)
         path = self.box.find_program(name)
         if path is None:
             raise self.not_recognized(name, line)
         words = [word for argument in node.arguments for word in self._words(argument)]
-        return ProgramStage(self, path, name, words, piped, line)
+        return ProgramStage(self.runtime, path, name, words, piped, line)
 
     def not_recognized(self, name: str, line: int) -> ScriptError:
         """The error of a command that is not there."""
@@ -192,7 +203,7 @@ class Pipelines(Statements):
         given = self.given(node.arguments)
         shown = path.rpartition("\\")[2]
         dot = node.call == "."
-        return BlockStage(self, shown, script.block, given, piped, node.line, dot=dot, script=path)
+        return BlockStage(self.runtime, shown, script.block, given, piped, node.line, dot=dot, script=path)
 
     # --- arguments
 

@@ -100,9 +100,11 @@ def split_path(stage: BoundStage, bound: Bound) -> None:
             stage.emit(parent + "\\" if parent.endswith(":") else parent)
 
 
-def get_location(stage: BoundStage, bound: Bound) -> None:
+def get_location(stage: BoundStage, _bound: Bound) -> None:
     folder = stage.rt.folder
-    stage.emit(Record({"Path": folder, "ProviderPath": folder}, type_name="System.Management.Automation.PathInfo", text=folder))
+    stage.emit(
+        Record({"Path": folder, "ProviderPath": folder}, type_name="System.Management.Automation.PathInfo", text=folder)
+    )
 
 
 def set_location(stage: BoundStage, bound: Bound) -> None:
@@ -113,7 +115,13 @@ def set_location(stage: BoundStage, bound: Bound) -> None:
 def resolve_path(stage: BoundStage, bound: Bound) -> None:
     for path in paths(stage.rt, bound):
         plain = stage.name == "Convert-Path"
-        stage.emit(path if plain else Record({"Path": path, "ProviderPath": path}, type_name="System.Management.Automation.PathInfo", text=path))
+        stage.emit(
+            path
+            if plain
+            else Record(
+                {"Path": path, "ProviderPath": path}, type_name="System.Management.Automation.PathInfo", text=path
+            )
+        )
 
 
 def set_variable(stage: BoundStage, bound: Bound) -> None:
@@ -133,7 +141,11 @@ def get_variable(stage: BoundStage, bound: Bound) -> None:
             message = f"Cannot find a variable with the name '{name}'."
             raise CommandError(message, "VariableNotFound", category="ObjectNotFound")
         value = found.variables[name.lower()]
-        stage.emit(value if bound.on("ValueOnly") else Record({"Name": name, "Value": value}, type_name="System.Management.Automation.PSVariable"))
+        stage.emit(
+            value
+            if bound.on("ValueOnly")
+            else Record({"Name": name, "Value": value}, type_name="System.Management.Automation.PSVariable")
+        )
 
 
 def remove_variable(stage: BoundStage, bound: Bound) -> None:
@@ -195,11 +207,11 @@ def get_random(stage: BoundStage, bound: Bound) -> None:
     stage.emit(random.randrange(low, high))
 
 
-def write_progress(stage: BoundStage, bound: Bound) -> None:
+def write_progress(_stage: BoundStage, _bound: Bound) -> None:
     """A script without a console shows none."""
 
 
-def import_module(stage: BoundStage, bound: Bound) -> None:
+def import_module(_stage: BoundStage, bound: Bound) -> None:
     """Modules load by themselves; asking for one that is not there is an error."""
     known = modules()
     for name in bound.texts("Name"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from provision.rehearsal.powershell import builtins, syntax
+from provision.rehearsal.powershell import own_commands, syntax
 from provision.rehearsal.powershell.binder import Given
 from provision.rehearsal.powershell.box import Box
 from provision.rehearsal.powershell.convert import truth
@@ -25,7 +25,7 @@ class Runtime(Pipelines):
         super().__init__(box, name)
 
     def builtin(self, row: CommandRow, given: list[Given], piped: bool, line: int) -> Stage | None:
-        return builtins.stage_for(self, row, given, piped, line)
+        return own_commands.stage_for(self, row, given, piped, line)
 
     def set_exit_code(self, code: int) -> None:
         """``$LASTEXITCODE``."""

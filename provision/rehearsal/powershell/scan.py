@@ -137,7 +137,8 @@ class Scanner:
                     raise self.fail("colon-after-variable", why)
                 self.at = more.end()
                 if self.looking(":") and not self.looking("::"):
-                    why = f"the colon behind ${scope}:{more.group()} is taken for its name: write ${{{scope}:{more.group()}}}"
+                    name = f"{scope}:{more.group()}"
+                    why = f"the colon behind ${name} is taken for its name: write ${{{name}}}"
                     raise self.fail("colon-after-variable", why, foreign=True)
                 return Var(line, more.group(), scope)
             if in_text or plain.lower() in DRIVES:

@@ -148,7 +148,7 @@ class BoundStage(Stage):
 
     def _run(self, call: Call, chosen: str | None) -> None:
         self.rt.line = self.line
-        values = {name: value for name, value in call.bound.items()}
+        values = dict(call.bound)
         try:
             self.run(self, Bound(values, chosen, self.line))
         except CommandError as failure:
@@ -261,7 +261,9 @@ class BlockStage(Stage):
             return
         if self.block.process is None:
             self.items.append(item)
-            if not any(p.sets["(All)"].by_value or p.sets["(All)"].by_property for p in self.call.row.parameters.values()):
+            if not any(
+                p.sets["(All)"].by_value or p.sets["(All)"].by_property for p in self.call.row.parameters.values()
+            ):
                 return
         if any(p.sets["(All)"].by_value or p.sets["(All)"].by_property for p in self.call.row.parameters.values()):
             try:

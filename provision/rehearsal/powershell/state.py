@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from datetime import UTC
 
 from provision.rehearsal.powershell.box import Box
-from provision.rehearsal.powershell.convert import convert, text, type_of
+from provision.rehearsal.powershell.convert import convert, text
 from provision.rehearsal.powershell.faults import ErrorRecord, Killed, ScriptError, Unsupported, error
 from provision.rehearsal.powershell.natives import ByteStream
 from provision.rehearsal.powershell.scope import NOTHING, Scope
+from provision.rehearsal.powershell.types import type_of
 from provision.rehearsal.powershell.values import ArrayList, Hashtable, Record, Stream, Version
 
 Sink = Callable[[object], object]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from provision.rehearsal.powershell import syntax
-from provision.rehearsal.powershell.convert import text, to_number, type_of, unwrap
+from provision.rehearsal.powershell.convert import text, to_number, unwrap
 from provision.rehearsal.powershell.expressions import Expressions, each
 from provision.rehearsal.powershell.faults import (
     ErrorRecord,
@@ -23,6 +23,7 @@ from provision.rehearsal.powershell.operators import equal, groups_of
 from provision.rehearsal.powershell.scope import NOTHING, Definition
 from provision.rehearsal.powershell.state import QUIET
 from provision.rehearsal.powershell.text_tools import regex, wildcard
+from provision.rehearsal.powershell.types import type_of
 from provision.rehearsal.powershell.values import ScriptBlock
 
 Run = Callable[[Any, Any], None]
@@ -233,7 +234,6 @@ class Statements(Expressions):
 
     def _handled(self, node: syntax.Try, clause: syntax.Catch, failure: ScriptError) -> None:
         before = self.scope.variables.get("_", NOTHING)
-        scope = self.scope
         self.scope.variables["_"] = failure.record
         self.caught.append(failure.record)
         try:
@@ -241,13 +241,13 @@ class Statements(Expressions):
         except Killed:
             raise
         except BaseException:
-            self._leave_catch(scope, before)
+            self._leave_catch(before)
             self._last(node)
             raise
-        self._leave_catch(scope, before)
+        self._leave_catch(before)
         self._last(node)
 
-    def _leave_catch(self, scope: object, before: object) -> None:
+    def _leave_catch(self, before: object) -> None:
         self.caught.pop()
         self._restore("_", before)
 

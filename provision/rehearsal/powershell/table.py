@@ -55,20 +55,18 @@ def _common(name: str, kind: str, alias: str, *values: str) -> ParameterRow:
 
 ACTIONS = ("SilentlyContinue", "Stop", "Continue", "Inquire", "Ignore", "Suspend")
 ACTION = "System.Management.Automation.ActionPreference"
-COMMON = tuple(
-    [
-        _common("Verbose", "SwitchParameter", "vb"),
-        _common("Debug", "SwitchParameter", "db"),
-        _common("ErrorAction", ACTION, "ea", *ACTIONS),
-        _common("WarningAction", ACTION, "wa", *ACTIONS),
-        _common("InformationAction", ACTION, "infa", *ACTIONS),
-        _common("ErrorVariable", "String", "ev"),
-        _common("WarningVariable", "String", "wv"),
-        _common("InformationVariable", "String", "iv"),
-        _common("OutVariable", "String", "ov"),
-        _common("OutBuffer", "Int32", "ob"),
-        _common("PipelineVariable", "String", "pv"),
-    ]
+COMMON = (
+    _common("Verbose", "SwitchParameter", "vb"),
+    _common("Debug", "SwitchParameter", "db"),
+    _common("ErrorAction", ACTION, "ea", *ACTIONS),
+    _common("WarningAction", ACTION, "wa", *ACTIONS),
+    _common("InformationAction", ACTION, "infa", *ACTIONS),
+    _common("ErrorVariable", "String", "ev"),
+    _common("WarningVariable", "String", "wv"),
+    _common("InformationVariable", "String", "iv"),
+    _common("OutVariable", "String", "ov"),
+    _common("OutBuffer", "Int32", "ob"),
+    _common("PipelineVariable", "String", "pv"),
 )
 COMMON_NAMES = frozenset(row.name for row in COMMON)
 

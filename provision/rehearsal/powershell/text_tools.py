@@ -161,7 +161,9 @@ def _format_number(value: int | float, form: str) -> str:
     return ("-" if value < 0 else "") + integer + ("." + fraction if fraction else "")
 
 
-_DATE_PART = re.compile(r"yyyy|yy|MMMM|MMM|MM|M|dddd|ddd|dd|d|HH|H|hh|h|mm|m|ss|s|f{1,7}|tt|zzz|K|'[^']*'|\"[^\"]*\"|\\.")
+_DATE_PART = re.compile(
+    r"yyyy|yy|MMMM|MMM|MM|M|dddd|ddd|dd|d|HH|H|hh|h|mm|m|ss|s|f{1,7}|tt|zzz|K|'[^']*'|\"[^\"]*\"|\\."
+)
 _STANDARD_DATES = {
     "o": "yyyy-MM-ddTHH:mm:ss.fffffffK",
     "s": "yyyy-MM-ddTHH:mm:ss",
@@ -186,7 +188,8 @@ def format_date(value: datetime, form: str) -> str:
         if key[0] == "f":
             return f"{value.microsecond:06}0"[: len(key)]
         simple = {
-            "yyyy": f"{value.year:04}", "yy": f"{value.year % 100:02}", "MM": f"{value.month:02}", "M": str(value.month),
+            "yyyy": f"{value.year:04}", "yy": f"{value.year % 100:02}", "MM": f"{value.month:02}",
+            "M": str(value.month),
             "MMM": value.strftime("%b"), "MMMM": value.strftime("%B"), "dd": f"{value.day:02}", "d": str(value.day),
             "ddd": value.strftime("%a"), "dddd": value.strftime("%A"), "HH": f"{value.hour:02}", "H": str(value.hour),
             "hh": f"{(value.hour - 1) % 12 + 1:02}", "h": str((value.hour - 1) % 12 + 1), "mm": f"{value.minute:02}",

@@ -12,36 +12,32 @@ from pathlib import Path
 NAMES = """
 Add-Content Add-LocalGroupMember Add-Member Add-MpPreference Add-WindowsCapability Clear-Content Compare-Object
 Convert-Path ConvertFrom-Json ConvertTo-Json ConvertTo-SecureString Copy-Item Disable-NetAdapter
-Disable-NetAdapterBinding Disable-ScheduledTask
-Disable-WindowsOptionalFeature Get-Acl Remove-HnsEndpoint Remove-HnsPolicyList Enable-NetAdapter Enable-NetFirewallRule Enable-WindowsOptionalFeature Expand-Archive
-ForEach-Object Format-List Format-Table Get-ChildItem Get-CimInstance Get-Command Get-ComputeProcess Get-Content
-Get-Date Get-DnsClient Get-DnsClientServerAddress Get-EventLog Get-FileHash Get-HnsEndpoint Get-HnsNetwork
-Get-HnsPolicyList Get-HotFix Get-Item
-Get-ItemProperty Get-ItemPropertyValue Get-LocalGroupMember Get-LocalUser Get-Location Get-Member Get-Module
-Get-MpComputerStatus Get-MpPreference Get-NetAdapter Get-NetAdapterBinding Get-NetAdapterAdvancedProperty
-Get-NetConnectionProfile
-Get-NetFirewallAddressFilter Get-NetFirewallApplicationFilter Get-NetFirewallPortFilter Get-NetFirewallProfile
-Get-NetFirewallRule Get-NetIPAddress Get-NetIPConfiguration Get-NetIPInterface Get-NetNat Get-NetRoute
-Get-NetTCPConnection Get-NetUDPEndpoint Get-Process Get-Random Get-ScheduledTask Get-ScheduledTaskInfo Get-Service
-Get-TimeZone Get-Variable Get-VMSwitch Get-Volume Get-WinEvent Get-WindowsCapability Get-WindowsFeature
+Disable-NetAdapterBinding Disable-ScheduledTask Disable-WindowsOptionalFeature Enable-NetAdapter
+Enable-NetFirewallRule Enable-WindowsOptionalFeature Expand-Archive ForEach-Object Format-List Format-Table Get-Acl
+Get-ChildItem Get-CimInstance Get-Command Get-ComputeProcess Get-Content Get-Date Get-DnsClient
+Get-DnsClientServerAddress Get-EventLog Get-FileHash Get-HnsEndpoint Get-HnsNetwork Get-HnsPolicyList Get-HotFix
+Get-Item Get-ItemProperty Get-ItemPropertyValue Get-LocalGroupMember Get-LocalUser Get-Location Get-Member
+Get-Module Get-MpComputerStatus Get-MpPreference Get-NetAdapter Get-NetAdapterAdvancedProperty Get-NetAdapterBinding
+Get-NetConnectionProfile Get-NetFirewallAddressFilter Get-NetFirewallApplicationFilter Get-NetFirewallPortFilter
+Get-NetFirewallProfile Get-NetFirewallRule Get-NetIPAddress Get-NetIPConfiguration Get-NetIPInterface Get-NetNat
+Get-NetRoute Get-NetTCPConnection Get-NetUDPEndpoint Get-Process Get-Random Get-ScheduledTask Get-ScheduledTaskInfo
+Get-Service Get-TimeZone Get-VMSwitch Get-Variable Get-Volume Get-WinEvent Get-WindowsCapability Get-WindowsFeature
 Get-WindowsOptionalFeature Group-Object Import-Module Install-WindowsFeature Invoke-CimMethod Invoke-Command
-Invoke-WebRequest Join-Path
-Measure-Object Move-Item New-CimInstance New-HnsNetwork New-Item New-ItemProperty New-LocalUser New-NetFirewallRule
-New-NetIPAddress New-NetNat New-NetRoute New-Object New-ScheduledTask New-ScheduledTaskAction
-New-ScheduledTaskPrincipal New-ScheduledTaskSettingsSet New-ScheduledTaskTrigger New-Service New-TimeSpan
-New-VMSwitch Out-File Out-Host Out-Null Out-String Register-ScheduledTask Remove-CimInstance Remove-HnsNetwork
-Remove-Item Remove-ItemProperty Remove-MpPreference Remove-NetFirewallRule Remove-NetIPAddress Remove-NetNat
-Remove-NetRoute Remove-Variable Remove-VMSwitch Remove-WindowsFeature Rename-Computer Rename-Item
-Rename-NetAdapter Resolve-DnsName Resolve-Path Restart-Computer
+Invoke-WebRequest Join-Path Measure-Object Move-Item New-CimInstance New-HnsNetwork New-Item New-ItemProperty
+New-LocalUser New-NetFirewallRule New-NetIPAddress New-NetNat New-NetRoute New-Object New-ScheduledTask
+New-ScheduledTaskAction New-ScheduledTaskPrincipal New-ScheduledTaskSettingsSet New-ScheduledTaskTrigger New-Service
+New-TimeSpan New-VMSwitch Out-File Out-Host Out-Null Out-String Register-ScheduledTask Remove-CimInstance
+Remove-HnsEndpoint Remove-HnsNetwork Remove-HnsPolicyList Remove-Item Remove-ItemProperty Remove-MpPreference
+Remove-NetFirewallRule Remove-NetIPAddress Remove-NetNat Remove-NetRoute Remove-VMSwitch Remove-Variable
+Remove-WindowsFeature Rename-Computer Rename-Item Rename-NetAdapter Resolve-DnsName Resolve-Path Restart-Computer
 Restart-Service Select-Object Select-String Set-Acl Set-Alias Set-CimInstance Set-Content Set-Date Set-DnsClient
 Set-DnsClientServerAddress Set-ExecutionPolicy Set-Item Set-ItemProperty Set-Location Set-MpPreference
 Set-NetAdapter Set-NetConnectionProfile Set-NetFirewallProfile Set-NetFirewallRule Set-NetIPAddress
-Set-NetIPInterface Set-NetRoute Set-ScheduledTask Set-Service
-Set-Variable Set-StrictMode Set-TimeZone Sort-Object Split-Path Start-Process Start-ScheduledTask Start-Service Start-Sleep
-Stop-Computer Stop-Process Stop-ScheduledTask Stop-Service Suspend-Service Tee-Object Test-Connection
-Test-NetConnection Test-Path Uninstall-WindowsFeature Unregister-ScheduledTask Update-MpSignature Wait-Process
-Where-Object Write-Debug Write-Error Write-Host Write-Information Write-Output Write-Progress Write-Verbose
-Write-Warning
+Set-NetIPInterface Set-NetRoute Set-ScheduledTask Set-Service Set-StrictMode Set-TimeZone Set-Variable Sort-Object
+Split-Path Start-Process Start-ScheduledTask Start-Service Start-Sleep Stop-Computer Stop-Process Stop-ScheduledTask
+Stop-Service Suspend-Service Tee-Object Test-Connection Test-NetConnection Test-Path Uninstall-WindowsFeature
+Unregister-ScheduledTask Update-MpSignature Wait-Process Where-Object Write-Debug Write-Error Write-Host
+Write-Information Write-Output Write-Progress Write-Verbose Write-Warning
 """.split()  # noqa: SIM905 - a list that one can read
 
 

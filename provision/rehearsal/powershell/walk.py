@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
 
 from provision.rehearsal.powershell import syntax
 from provision.rehearsal.powershell.syntax import Node
@@ -29,14 +28,20 @@ class Around:
     own: frozenset[str] = field(default_factory=frozenset)
 
 
-@cache
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(kind) if f.name not in ("line", "source", "text"))
+_names: dict[str, tuple[str, ...]] = {}
+
+
+def _below(node: Node) -> tuple[str, ...]:
+    """The fields of a node that can hold nodes."""
+    kind = type(node).__name__
+    if kind not in _names:
+        _names[kind] = tuple(f.name for f in fields(node) if f.name not in ("line", "source", "text"))
+    return _names[kind]
 
 
 def children(node: Node) -> Iterator[Node | tuple[object, ...]]:
     """The nodes and groups of nodes directly below."""
-    for name in _names(type(node)):
+    for name in _below(node):
         value = getattr(node, name)
         if isinstance(value, (Node, tuple)):
             yield value

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provision.rehearsal.powershell import file_commands, json_commands, object_commands, plain_commands
+from provision.rehearsal.powershell import (
+    file_commands,
+    file_writing,
+    json_commands,
+    object_commands,
+    object_writing,
+    plain_commands,
+)
 from provision.rehearsal.powershell.faults import Unsupported
 from provision.rehearsal.powershell.stages import BoundStage, Stage
 
@@ -13,7 +20,7 @@ if TYPE_CHECKING:
     from provision.rehearsal.powershell.runtime import Runtime
     from provision.rehearsal.powershell.table import CommandRow
 
-OBJECTS = {**object_commands.STAGES, **json_commands.STAGES, **file_commands.STAGES}
+OBJECTS = {**object_commands.STAGES, **json_commands.STAGES, **file_writing.STAGES, **object_writing.STAGES}
 PLAIN = {**plain_commands.COMMANDS, **file_commands.COMMANDS}
 REFUSED = frozenset(
     {"Tee-Object", "Format-Table", "Format-List", "Get-Member", "Compare-Object", "Set-Alias", "Invoke-Command"}
