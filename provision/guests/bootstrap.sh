@@ -7,13 +7,13 @@ umask 077
 digest=$1
 seconds=$2
 folder=/var/lib/hybrid/scripts
-script=$folder/$digest.sh
+script="$folder/$digest.sh"
 shift 2
 mkdir -p "$folder"
 for taken in "$@"; do
   rm -f "$folder/$taken.exit"
 done
-part=$script.$$
+part="$script.$$"
 cat > "$part"
 if [ "$(sha256sum "$part" | cut -d ' ' -f 1)" != "$digest" ]; then
   rm -f "$part"

@@ -7,14 +7,14 @@ umask 077
 digest=$1
 offset=$2
 folder=/var/lib/hybrid/scripts
-state=$folder/$digest
-unit=hybrid-${digest:0:12}
+state="$folder/$digest"
+unit="hybrid-${digest:0:12}"
 shift 2
 mkdir -p "$folder"
 for taken in "$@"; do
   rm -f "$folder/$taken.exit"
 done
-part=$state.sh.$$
+part="$state.sh.$$"
 cat > "$part"
 if [ "$(sha256sum "$part" | cut -d ' ' -f 1)" != "$digest" ]; then
   rm -f "$part"

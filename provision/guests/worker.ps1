@@ -7,7 +7,8 @@ $ProgressPreference = 'SilentlyContinue'
 
 $State = Join-Path -Path $env:ProgramData -ChildPath "hybrid\scripts\$Digest"
 & chcp.com 65001 | Out-Null
-$Arguments = "-NoProfile -NonInteractive -ExecutionPolicy Bypass -File $State.ps1"
-$Process = Start-Process -FilePath 'powershell.exe' -ArgumentList $Arguments -RedirectStandardOutput "$State.log" -RedirectStandardError "$State.err" -NoNewWindow -Wait -PassThru
-Set-Content -LiteralPath "$State.code" -Value "$($Process.ExitCode)" -Encoding Ascii
+$Run = "powershell.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -File $State.ps1"
+# cmd.exe's redirections leave every byte as it is and let others read along; PowerShell's would write UTF-16.
+& cmd.exe '/d' '/c' "$Run > $State.log 2> $State.err"
+Set-Content -LiteralPath "$State.code" -Value "$LASTEXITCODE" -Encoding Ascii
 Move-Item -LiteralPath "$State.code" -Destination "$State.exit" -Force

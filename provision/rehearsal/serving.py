@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from provision.rehearsal.contract import ModelledMachine
+from provision.rehearsal.contract import ModelledMachine, Streams
 
 T = TypeVar("T")
+
+# Exit code of a command whose model has a defect.
+MODEL_FAILED = 70
 
 
 @dataclass
@@ -122,6 +126,21 @@ class Pipe:
                 self._chunks.appendleft(chunk[size:])
                 chunk = chunk[:size]
             return chunk
+
+
+def execute(machine: ModelledMachine, command_line: str, streams: Streams) -> int:
+    """Run a command of the model; a defect of the model is said on the command's stderr, with its traceback.
+
+    Raises:
+        BrokenPipeError: the client has gone.
+    """
+    try:
+        return machine.execute(command_line, streams)
+    except BrokenPipeError:
+        raise
+    except Exception:
+        streams.stderr(f"rehearsal: the model of {machine.name} failed\n{traceback.format_exc()}".encode())
+        return MODEL_FAILED
 
 
 class LoopThread:

@@ -9,7 +9,7 @@ from typing import cast
 import asyncssh
 
 from provision.rehearsal.contract import ModelledMachine, Streams
-from provision.rehearsal.serving import Faults, LoopThread, Pipe, Presence, Served
+from provision.rehearsal.serving import Faults, LoopThread, Pipe, Presence, Served, execute
 from provision.rehearsal.ssh_server_files import ModelSftp
 
 # How often open connections are compared with the machine's state, in seconds.
@@ -138,7 +138,8 @@ class _SshServer:
         def work() -> None:
             nonlocal code
             try:
-                code = self.machine.execute(
+                code = execute(
+                    self.machine,
                     process.command or "",
                     Streams(stdin, lambda data: write(data, False), lambda data: write(data, True), killed),
                 )

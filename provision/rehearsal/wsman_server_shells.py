@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass, field
 
 from provision.rehearsal.contract import ModelledMachine, Streams
-from provision.rehearsal.serving import Faults, Pipe
+from provision.rehearsal.serving import Faults, Pipe, execute
 from provision.rehearsal.wsman_server_soap import (
     COMMAND,
     CREATE,
@@ -63,7 +63,7 @@ class Command:
         def work() -> None:
             code = 1
             try:
-                code = machine.execute(line, streams)
+                code = execute(machine, line, streams)
             except BrokenPipeError:
                 code = 1
             finally:

@@ -385,3 +385,13 @@ def test_the_scripts_name_decides_nothing(rig: Rig) -> None:
     first = rig.guest().run(Script("a", text), Deadline(20))
     second = rig.guest().run(Script("b", text), Deadline(20))
     assert first.out == second.out
+
+
+def test_a_defect_of_a_model_is_said(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def defect(command_line: str, streams: Streams) -> int:
+        raise KeyError("no such row")
+
+    monkeypatch.setattr(rig.box, "execute", defect)
+    result = rig.guest().run(rig.script(rig.say("x")), Deadline(20))
+    assert result.code == 70
+    assert "KeyError: 'no such row'" in result.err

@@ -64,7 +64,7 @@ def test_a_script_runs_with_its_exit_code(modelled: Modelled) -> None:
     guest = modelled.guest()
     for _ in range(2):
         result = guest.run(script, Deadline(30))
-        assert (result.code, result.out.strip()) == (5, "one")
+        assert (result.code, result.out.strip()) == (5, "one"), result
         assert "hybrid-pid" not in result.err
     guest.close()
 

@@ -79,6 +79,15 @@ def expand(line: str, environment: Mapping[str, str]) -> str:
     return re.sub(r"%([^%]+)%", lambda m: environment.get(m[1], m[0]), line)
 
 
+def redirections(line: str) -> tuple[str, dict[str, str]]:
+    """A line without the redirections at its end, and their files: by ``""`` for stdout, ``"2"`` for stderr."""
+    files: dict[str, str] = {}
+    while found := re.search(r'\s(2?)>\s?([^\s"&|<>^()]+)$', line):
+        files[found[1]] = found[2]
+        line = line[: found.start()].rstrip()
+    return line, files
+
+
 def special_characters(line: str) -> str:
     """The first of cmd.exe's special characters outside quotes, empty when there is none."""
     quoted = False

@@ -6,9 +6,15 @@ import hashlib
 import io
 import re
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from provision.rehearsal.models.windows_cmd import expand, special_characters, split_arguments, split_program
+from provision.rehearsal.models.windows_cmd import (
+    expand,
+    redirections,
+    special_characters,
+    split_arguments,
+    split_program,
+)
 from provision.rehearsal.models.windows_network import adapters, addresses
 from provision.rehearsal.models.windows_powershell import run_powershell
 from provision.rehearsal.models.windows_process import Program, WindowsProcess
@@ -21,7 +27,7 @@ NOT_RECOGNIZED = 1
 
 def run_command_line(process: WindowsProcess, line: str, stdin: bytes | None = None) -> int:
     """Run a line as ``cmd.exe /c`` does; the part of cmd.exe that anybody sends is modelled."""
-    text = expand(line.strip(), process.environment)
+    text, files = redirections(expand(line.strip(), process.environment))
     if special := special_characters(text):
         process.write_error(f"rehearsal: '{special}' in a command line is not modelled: {line}\r\n".encode())
         return 1
@@ -35,10 +41,18 @@ def run_command_line(process: WindowsProcess, line: str, stdin: bytes | None = N
         process.write_error(said.encode())
         return NOT_RECOGNIZED
     try:
-        return process.program(path, split_arguments(rest), stdin, process.write, process.write_error)
+        out, err = (_into(process, files[n]) if n in files else None for n in ("", "2"))
+        return process.program(path, split_arguments(rest), stdin, out or process.write, err or process.write_error)
     except CommandError as error:
         process.write_error(f"{error.message}\r\n".encode())
         return NOT_RECOGNIZED
+
+
+def _into(process: WindowsProcess, name: str) -> Callable[[bytes], None]:
+    """What writes into a file that was made empty first, as cmd.exe's > does."""
+    path = process.absolute(name)
+    process.files.write(path, b"")
+    return lambda data: process.files.append(path, data)
 
 
 def _builtin(process: WindowsProcess, name: str, rest: str) -> int | None:
