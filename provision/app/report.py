@@ -10,17 +10,24 @@ from typing import Any
 
 from provision import journal as journals
 from provision.app.session import open_session
-from provision.console import duration
+from provision.console import clean, duration
 from provision.errors import Refused
 from provision.host.files import write_atomically
 from provision.render.engine import render_page
 
 _TAIL = 40  # lines of a step's log
+_COLLECTED = 80  # lines of what was collected from a machine after a failure
+_MARKS = 8  # at most so many on the scale of time
+_ROUND = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)  # seconds
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One step on the timeline; positions in percent of the run."""
+    """One step on the timeline; positions in percent of the run.
+
+    Attributes:
+        outcome: ``done``, ``failed``, or ``cut`` for one that has no end.
+    """
 
     step: str
     title: str
@@ -31,6 +38,11 @@ class Bar:
     outcome: str
     reason: str
     log: str
+
+    @property
+    def short(self) -> str:
+        """Its name without the machine, which stands above it."""
+        return self.step.split("@")[0]
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,7 @@ class Page:
     rows: list[tuple[str, list[Bar]]]
     already: list[tuple[str, str]]
     marks: list[tuple[float, str]]
+    collected: list[tuple[str, str]]
 
 
 def report(
@@ -78,55 +91,75 @@ def page_of(folder: Path) -> Page:
     events = list(journals.read(folder))
     header = next((dict(event.values) for event in events if event.what == "run-started"), {})
     start = _seconds(events[0].at) if events else 0.0
-    last = _seconds(events[-1].at) if events else 0.0
-    total = max(last - start, 0.001)
-    began: dict[str, float] = {}
+    total = max(_seconds(events[-1].at) - start, 0.001) if events else 0.001
     rows: dict[str, list[Bar]] = {}
     already: list[tuple[str, str]] = []
+    open_: dict[str, journals.Event] = {}
+
+    def bar(event: journals.Event, begin: float, seconds: float, outcome: str) -> None:
+        step = str(event.values["step"])
+        made = Bar(
+            step=step,
+            title=str(event.values.get("title", "")),
+            lane=str(event.values.get("lane", "")),
+            left=round(100 * begin / total, 3),
+            width=round(max(100 * seconds / total, 0.2), 3),
+            seconds=duration(seconds),
+            outcome=outcome,
+            reason=str(event.values.get("reason", "")),
+            log=_tail(folder / "steps" / f"{step}.log", _TAIL),
+        )
+        rows.setdefault(str(event.values.get("machine") or "host"), []).append(made)
+
     for event in events:
-        step = str(event.values.get("step", ""))
         if event.what == "step-started":
-            began[step] = _seconds(event.at) - start
-        elif event.what == "step-ended" and event.values["outcome"] == "already":
-            already.append((step, str(event.values["reason"])))
+            open_[str(event.values["step"])] = event
         elif event.what == "step-ended":
-            seconds = float(event.values["seconds"])
+            open_.pop(str(event.values["step"]), None)
+            if event.values["outcome"] == "already":
+                already.append((str(event.values["step"]), str(event.values["reason"])))
+                continue
             # From the step's own length: waiting in a lane's queue is not work.
-            left = max(0.0, _seconds(event.at) - start - seconds)
-            machine = str(event.values.get("machine") or "host")
-            bar = Bar(
-                step=step,
-                title=str(event.values.get("title", "")),
-                lane=str(event.values.get("lane", "")),
-                left=round(100 * left / total, 3),
-                width=round(max(100 * seconds / total, 0.2), 3),
-                seconds=duration(seconds),
-                outcome=str(event.values["outcome"]),
-                reason=str(event.values["reason"]),
-                log=_tail(folder / "steps" / f"{step}.log"),
-            )
-            rows.setdefault(machine, []).append(bar)
-            began.pop(step, None)
+            seconds = float(event.values["seconds"])
+            begin = max(0.0, _seconds(event.at) - start - seconds)
+            bar(event, begin, seconds, str(event.values["outcome"]))
+    for event in open_.values():
+        begin = _seconds(event.at) - start
+        bar(event, begin, total - begin, "cut")
     end = next((event for event in reversed(events) if event.what == "run-ended"), None)
     error = folder / "error.txt"
     return Page(
         header=header,
         run=folder.name,
-        started=events[0].at if events else "",
-        outcome=str(end.values["outcome"]) if end else "killed: it has no end",
+        started=f"{datetime.fromisoformat(events[0].at):%Y-%m-%d %H:%M:%S %Z}" if events else "",
+        outcome=str(end.values["outcome"]) if end else "no end (killed, or still at work)",
         seconds=duration(total),
-        error=error.read_text(encoding="utf-8") if error.exists() else "",
-        rows=sorted(rows.items(), key=lambda row: (row[0] != "host", row[0])),
+        error=_tail(error, 1000),
+        rows=[
+            (machine, sorted(bars, key=lambda bar: bar.left))
+            for machine, bars in sorted(rows.items(), key=lambda row: (row[0] != "host", row[1][0].left, row[0]))
+        ],
         already=already,
-        marks=[(25.0 * quarter, duration(total * quarter / 4)) for quarter in range(5)],
+        marks=_marks(total),
+        collected=[(path.stem, _tail(path, _COLLECTED)) for path in sorted(folder.glob("*.log"))],
     )
+
+
+def _marks(total: float) -> list[tuple[float, str]]:
+    """Percent and words of the scale's round moments."""
+    every = next((step for step in _ROUND if total / step <= _MARKS), _ROUND[-1])
+    return [
+        (round(100 * at / total, 3), duration(at).replace(".0 s", " s").replace(" min 00 s", " min"))
+        for at in range(0, int(total) + 1, every)
+    ]
 
 
 def _seconds(at: str) -> float:
     return datetime.fromisoformat(at).timestamp()
 
 
-def _tail(path: Path) -> str:
-    if not path.exists():
+def _tail(path: Path, lines: int) -> str:
+    if not path.is_file():
         return ""
-    return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL:])
+    # Cleaned when it was written for secrets; here for terminal sequences.
+    return "\n".join(clean(path.read_text(encoding="utf-8", errors="replace")).splitlines()[-lines:])
