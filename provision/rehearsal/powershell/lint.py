@@ -154,11 +154,12 @@ def _words(node: syntax.Node, _: Around) -> Iterator[tuple[str, str]]:
     for argument in node.arguments:
         if isinstance(argument, syntax.Parameter) and "$" in argument.name:
             yield "single-dash-variable", f"-{argument.name} is not expanded: quote the word"
-        elif isinstance(argument, syntax.Expand) and argument.bare:
-            if any(_property(argument.parts, at) for at in range(len(argument.parts))):
-                yield "property-in-argument", f'{argument.source} passes the object and the text: use "$( )"'
-        elif isinstance(argument, syntax.Const) and argument.bare and _loses_spelling(argument):
-            yield "bare-version", f"{argument.source} may lose its spelling: quote it"
+        elif isinstance(argument, syntax.Expand) and argument.bare and _holds_property(argument):
+            yield "property-in-argument", f'{argument.source} passes the object and the text: use "$( )"'
+
+
+def _holds_property(argument: syntax.Expand) -> bool:
+    return any(_property(argument.parts, at) for at in range(len(argument.parts)))
 
 
 def _property(parts: tuple[str | syntax.Node, ...], at: int) -> bool:
@@ -170,11 +171,21 @@ def _property(parts: tuple[str | syntax.Node, ...], at: int) -> bool:
     )
 
 
-def _loses_spelling(argument: syntax.Const) -> bool:
-    value = argument.value
-    if isinstance(value, float):
-        return "e" not in argument.source.lower() and float_text(value) != argument.source
-    return isinstance(value, int) and re.fullmatch(r"0\d+", argument.source) is not None
+def _numbers(node: syntax.Node, _: Around) -> Iterator[tuple[str, str]]:
+    """A bare number keeps its spelling only as an argument of its own."""
+    assert isinstance(node, (syntax.Const, syntax.ArrayLiteral))
+    if isinstance(node, syntax.ArrayLiteral):
+        candidates = [item for item in node.items if isinstance(item, syntax.Const) and item.bare]
+    else:
+        candidates = [] if node.bare else [node]
+    for candidate in candidates:
+        value, source = candidate.value, candidate.source
+        if isinstance(value, float):
+            lost = "e" not in source.lower() and float_text(abs(value)) != source.lstrip("-")
+        else:
+            lost = isinstance(value, int) and re.fullmatch(r"-?0\d+", source) is not None
+        if lost and value != 0:
+            yield "lost-spelling", f"{source} becomes {text(value)}: quote a version"
 
 
 def _asks(node: syntax.Node, _: Around) -> Iterator[tuple[str, str]]:
@@ -316,6 +327,8 @@ def _exits(node: syntax.Node, _: Around) -> Iterator[tuple[str, str]]:
 _RULES: dict[type, tuple[Rule, ...]] = {
     syntax.Command: (_names, _redirections, _program, _words, _asks, _delay_bind, _block_arguments),
     syntax.ExpressionElement: (_redirections,),
+    syntax.Const: (_numbers,),
+    syntax.ArrayLiteral: (_numbers,),
     syntax.TypeLiteral: (_types,),
     syntax.Cast: (_types,),
     syntax.Member: (_members,),

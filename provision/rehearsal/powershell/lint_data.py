@@ -35,9 +35,10 @@ ASKING = frozenset(
 
 NATIVE_METHODS = frozenset(
     {
-        "addscript", "addargument", "append", "appendline", "asynchwaithandle", "begininvoke", "close", "computehash",
+        "addscript", "addargument", "append", "appendline", "begininvoke", "close", "computehash", "copyto",
         "dispose", "endinvoke", "flush", "getbaseexception", "getbytes", "getpreamble", "getstring", "readbyte",
-        "readline", "readtoend", "reset", "restart", "start", "stop", "waitone", "write", "writebyte", "writeline",
+        "readline", "readtoend", "reset", "restart", "seek", "start", "stop", "waitone", "write", "writebyte",
+        "writeline",
     }
 )  # fmt: skip
 
