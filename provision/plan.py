@@ -24,10 +24,10 @@ def plan(settings: Settings) -> Plan:
     refuse_what_is_not_built(settings)
     steps: list[Step] = []
 
-    # This computer: files in the cache.  Machines start at the same time.
-    steps += fetch_steps(needed(settings))
+    # Machines start first, because they take longest; files come into the cache beside them.
     steps += [prepare_step(settings)]
     steps += [up_step(settings, machine) for machine in settings.machines]
+    steps += fetch_steps(needed(settings))
 
     # Linux machines become able to run Kubernetes.
     for machine in settings.machines:

@@ -78,6 +78,7 @@ class Runner:
         self._lanes = Lanes()
         self._ended: queue.SimpleQueue[StepEnd] = queue.SimpleQueue()
         self._threads = threading.local()
+        self._failed = threading.Event()
         self.running: dict[str, float] = {}
 
     def run(self, chosen: frozenset[str] | None = None) -> RunResult:
@@ -106,7 +107,11 @@ class Runner:
                 continue
             self.running.pop(end.step.name, None)
             self._budget.give_back(end.step)
+            if end.outcome == "not-run":
+                continue
             result.ends[end.step.name] = end
+            if end.outcome == "failed":
+                self._failed.set()
             self._watcher.step_ended(end)
             if end.outcome in ("already", "done"):
                 sorter.done(end.step.name)
@@ -135,11 +140,13 @@ class Runner:
         return True
 
     def _apply(self, step: Step) -> StepEnd:
-        started = monotonic()
+        started = self.running[step.name] = monotonic()
 
         def end(outcome: Outcome, reason: str, error: Exception | None = None) -> StepEnd:
             return StepEnd(step, outcome, reason, monotonic() - started, error)
 
+        if self._failed.is_set():
+            return end("not-run", "another step had failed before its turn came")
         try:
             judgement = step.judge(self._tools.settings, self._tools.world.now)
             if isinstance(judgement, Satisfied):

@@ -6,6 +6,7 @@ product.  Fast enough to run hundreds of times.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -67,8 +68,10 @@ class DirectGuest(CommonGuest):
     ) -> None:
         data = source if isinstance(source, bytes) else source.read_bytes()
         machine = self._park.get(self.endpoint.machine)
-        folder = target.rpartition("/")[0]
-        machine.files.make_folder(folder)
+        parts = target.split("/")[1:-1]
+        for count in range(1, len(parts) + 1):
+            with contextlib.suppress(FileExistsError):
+                machine.files.make_folder("/" + "/".join(parts[:count]))
         machine.files.write(target, data)
 
 

@@ -119,6 +119,18 @@ def test_the_first_failure_stops_what_depends_and_lets_running_steps_end() -> No
     assert result.blocked == ["after-bad", "after-slow"]
 
 
+def test_a_step_that_waits_in_its_lane_is_not_started_after_a_failure() -> None:
+    bench = Bench()
+
+    def fail(_: Context) -> None:
+        raise StepFailed("broken")
+
+    first = bench.step("first", lane="system", machine="m", apply=fail)
+    result = bench.runner(first, bench.step("second", lane="system", machine="m")).run()
+    assert bench.applied == ["first"]
+    assert result.blocked == ["second"]
+
+
 def test_steps_of_one_lane_never_overlap_and_lanes_do() -> None:
     bench = Bench()
     busy: dict[str, int] = {}
