@@ -110,8 +110,6 @@ class Runner:
             if end.outcome == "not-run":
                 continue
             result.ends[end.step.name] = end
-            if end.outcome == "failed":
-                self._failed.set()
             self._watcher.step_ended(end)
             if end.outcome in ("already", "done"):
                 sorter.done(end.step.name)
@@ -143,6 +141,9 @@ class Runner:
         started = self.running[step.name] = monotonic()
 
         def end(outcome: Outcome, reason: str, error: Exception | None = None) -> StepEnd:
+            if outcome == "failed":
+                # Here, not where the main thread hears of it: the lane's next step may begin at once.
+                self._failed.set()
             return StepEnd(step, outcome, reason, monotonic() - started, error)
 
         if self._failed.is_set():
