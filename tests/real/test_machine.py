@@ -2,22 +2,88 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from provision.artifacts.cache import Cache
+from provision.artifacts.catalog import needed
+from provision.artifacts.lock import ArtifactLock
+from provision.artifacts.store import ArtifactStore
 from provision.clock import Deadline
 from provision.errors import MachineError
-from provision.facts.base import parse_facts
+from provision.facts.base import World, parse_facts
+from provision.facts.linux import Containerd, Network, Os
 from provision.guests.base import Script
 from provision.guests.connect import wait_for
 from provision.machines.vagrant import VagrantProvider
+from provision.steps.base import Plan, Step
+from provision.steps.context import Tools
+from provision.steps.host import fetch_steps, prepare_step, up_step
+from provision.steps.linux_node import linux_steps
+from provision.steps.observe import observe
 from provision.steps.probe import probe_script
+from provision.steps.runner import Runner, RunResult, StepEnd
+from provision.steps.world import WorldHolder
 from tests.real.machine import NAME, RealMachine
+from tests.real.origin import serving
 
 pytestmark = pytest.mark.timeout(900)
+
+# What is true of the box from the start; everything else is made true by our steps.
+ALREADY = {"provider", f"up@{NAME}", f"programs@{NAME}"}
+
+
+class Quiet:
+    """Nobody watches; what was said is kept for a failing test."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def line(self, step: str, text: str) -> None:
+        self.lines.append(f"{step}: {text}")
+
+    def waits(self, step: str, what: str) -> None:
+        """Not kept."""
+
+    def step_started(self, step: Step, reason: str) -> None:
+        self.lines.append(f"{step.name} starts: {reason}")
+
+    def step_ended(self, end: StepEnd) -> None:
+        self.lines.append(f"{end.step.name} {end.outcome} in {end.seconds:.1f} s: {end.reason} {end.error or ''}")
 
 
 def _silent(_: str) -> None:
     pass
+
+
+@pytest.fixture(scope="module")
+def mirrors(real_machine: RealMachine) -> Iterator[dict[str, str]]:
+    box = real_machine.box
+    real = {"containerd-linux.tar.gz": box.containerd, "runc": box.runc}
+    with serving(real_machine.settings, real) as found:
+        yield found
+
+
+def _converge(real_machine: RealMachine, mirrors: dict[str, str]) -> tuple[RunResult, Tools, Quiet]:
+    """What `up` does, as far as a machine without Kubernetes' own programs can go: a new process's view each time."""
+    settings = real_machine.settings
+    specs = needed(settings)
+    folder = real_machine.folder
+    lock = ArtifactLock(folder / "artifacts.lock.yaml")
+    store = ArtifactStore(specs, Cache(folder / "cache"), lock, mirrors=lambda: mirrors)
+    steps = [*fetch_steps(specs), prepare_step(settings), up_step(settings, real_machine.machine)]
+    plan = Plan((*steps, *linux_steps(settings, real_machine.machine)))
+    quiet = Quiet()
+    tools = Tools(
+        settings=settings, provider=real_machine.provider(), store=store, world=WorldHolder(World()), says=quiet
+    )
+    runner = Runner(plan, tools, quiet)
+    unread = observe(tools, runner).unread
+    assert not unread, unread
+    result = runner.run()
+    assert not result.failures and not result.blocked, "\n".join(quiet.lines)
+    return result, tools, quiet
 
 
 def test_the_provider_streams_what_vagrant_says(real_machine: RealMachine) -> None:
@@ -54,7 +120,7 @@ def test_a_command_and_its_exit_code_over_ssh(real_machine: RealMachine) -> None
 def test_the_whole_probe_of_facts(real_machine: RealMachine) -> None:
     guest = wait_for(real_machine.provider().endpoint(real_machine.machine), Deadline(60, "the guest"))
     try:
-        probed = guest.run(probe_script(real_machine.machine, ()), Deadline(120, "the probe")).require()
+        probed = guest.run(probe_script(real_machine.machine), Deadline(120, "the probe")).require()
     finally:
         guest.close()
     facts = parse_facts(probed.out)
@@ -63,6 +129,25 @@ def test_the_whole_probe_of_facts(real_machine: RealMachine) -> None:
     assert not [name for name, row in facts.items() if "unknown" in row and not name.startswith("cluster.")]
     macs = {card["mac"] for card in facts["network"]["cards"].values()}
     assert real_machine.machine.mac in macs
+
+
+def test_our_steps_prepare_the_machine(real_machine: RealMachine, mirrors: dict[str, str]) -> None:
+    result, tools, quiet = _converge(real_machine, mirrors)
+    print("\n".join(line for line in quiet.lines if " done in " in line))
+    assert {name for name, end in result.ends.items() if end.outcome == "already"} == ALREADY
+    facts = tools.world.now.machine(NAME)
+    # Debian's containerd, installed by our own step from a release-like archive, runs with our configuration.
+    containerd = facts.get(Containerd)
+    assert (containerd.version.split("+")[0], containerd.cri) == (real_machine.box.containerd_version, True)
+    card = facts.get(Network).cards["kube"]
+    assert (card.mac, card.addresses) == (real_machine.machine.mac, ("192.168.56.10/24",))
+    assert facts.get(Os).hostname == NAME
+
+
+def test_a_second_run_changes_nothing(real_machine: RealMachine, mirrors: dict[str, str]) -> None:
+    result, tools, _ = _converge(real_machine, mirrors)
+    assert result.applied == []
+    assert tools.commands == {NAME: 1}
 
 
 def test_a_reboot_is_proved(real_machine: RealMachine) -> None:
@@ -76,6 +161,11 @@ def test_a_reboot_is_proved(real_machine: RealMachine) -> None:
     assert real_machine.provider().states() == {NAME: "running"}
 
 
+def test_everything_is_still_true_after_the_reboot(real_machine: RealMachine, mirrors: dict[str, str]) -> None:
+    result, _, _ = _converge(real_machine, mirrors)
+    assert result.applied == []
+
+
 def test_halt_and_up_again(real_machine: RealMachine) -> None:
     provider = real_machine.provider()
     provider.halt(real_machine.machine, Deadline(180, "the halt"), _silent)
@@ -85,8 +175,6 @@ def test_halt_and_up_again(real_machine: RealMachine) -> None:
     assert provider.states() == {NAME: "running"}
     # It was started, not made again.
     assert not any("Creating image" in line for line in lines)
-    guest = wait_for(provider.endpoint(real_machine.machine), Deadline(60, "the guest"))
-    guest.close()
 
 
 def test_destroy_leaves_nothing(real_machine: RealMachine) -> None:
