@@ -82,7 +82,6 @@ class LinuxRecipes(Recipes):
         """The script that makes the folder for uploads, and the folder: the login may write there."""
         folder = "/var/lib/hybrid/incoming"
         # Scripts are kept with a narrow umask, so the folder above may be closed to a login that is not root.
-        owner = shlex.quote(self._user)
         user = shlex.quote(self._user)
         text = f"mkdir -p {folder}\nchmod 711 /var/lib/hybrid\nchown {user} {folder}\nchmod 700 {folder}\n"
         return Script("prepare-upload", text), folder
