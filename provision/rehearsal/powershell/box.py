@@ -102,11 +102,13 @@ class Box(Protocol):
         overrides: names of commands that `command` answers although the interpreter has them.
     """
 
-    files: Files
     environment: MutableMapping[str, str]
     folder: str
     killed: threading.Event
     overrides: frozenset[str]
+
+    @property
+    def files(self) -> Files: ...
 
     def command(self, name: str, bound: Bound) -> Iterable[object]:
         """Run one Windows command; called once for each pipeline object, which is bound in ``bound``.

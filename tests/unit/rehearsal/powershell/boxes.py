@@ -150,7 +150,7 @@ class RecordedBox:
             return []
         if "error" in answer:
             raise CommandError(answer["error"], answer.get("id", "X"), terminating=bool(answer.get("terminating")))
-        return [dated(one) for one in (answer["objects"] if "objects" in answer else [answer])]
+        return [dated(one) for one in answer.get("objects", [answer])]
 
     def find_program(self, name: str) -> str | None:
         return next((known for known in self.programs if known.lower() == name.lower()), None)

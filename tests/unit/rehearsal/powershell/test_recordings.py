@@ -1,4 +1,4 @@
-"""Each of the recordings of a real PowerShell is refused by the lint by name, or done again here. There is no third case.
+"""Each recording of a real PowerShell is refused by the lint by name, or done again here; there is no third case.
 
 ``outcomes.yaml`` says which: ``reproduced``; ``refused: [constructs]``; or ``follows: <case whose note51 says so>``
 with what Windows PowerShell 5.1 does where it differs from the recorded engine.
