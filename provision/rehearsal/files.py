@@ -32,6 +32,10 @@ class StateFiles:
         self.state = state
         self.os = os
         self.space = space
+        # Called with a path that is about to be written over or removed; raises PermissionError when it is in use.
+        self.guard: Callable[[str], None] = lambda _: None
+        # Called with the old and the new path of a file that was renamed.
+        self.moved: Callable[[str, str], None] = lambda _, __: None
 
     # Paths
 
@@ -141,7 +145,9 @@ class StateFiles:
         self.space(len(data))
         digest = self.state.blobs.put(data)
         with self.state.change():
-            self._set(self._place(path), digest, len(data), mode)
+            normal = self._place(path)
+            self.guard(normal)
+            self._set(normal, digest, len(data), mode)
 
     def append(self, path: str, data: bytes) -> None:
         self.space(len(data))
@@ -168,6 +174,8 @@ class StateFiles:
             if not above.get("folder"):
                 raise NotADirectoryError(errno.ENOTDIR, "Not a directory", new)
             there = entries.get(self._key(target))
+            if there:
+                self.guard(target)
             if entry.get("folder"):
                 if there and self._key(source) != self._key(target):
                     raise FileExistsError(errno.EEXIST, "File exists", new)
@@ -189,11 +197,13 @@ class StateFiles:
                 entry.update(sha256=digest, size=size, mtime=mtime)
             entry["path"] = target
             entries[self._key(target)] = entry
+            self.moved(source, target)
 
     def remove(self, path: str) -> None:
         """Remove a file, a link or an empty folder."""
         with self.state.change():
             normal, entry = self._find(path, follow=False)
+            self.guard(normal)
             if entry.get("folder") and (self._root(normal) or self.list(normal)):
                 raise OSError(errno.ENOTEMPTY, "Directory not empty", path)
             self._drop(self._entries().pop(self._key(normal)))

@@ -271,3 +271,35 @@ def test_calico_without_an_adapter_takes_the_wrong_card(bench: Bench) -> None:
     judged = bench.judge("calico-windows")
     assert isinstance(judged, Missing)
     assert "10.0.2.15" in judged.reason
+
+
+def test_a_running_program_can_be_renamed_and_nothing_else(joined: Bench) -> None:
+    files = joined.machine.files
+    for path in ("C:\\k\\kubelet.exe", "C:\\Program Files\\containerd\\containerd.exe"):
+        with pytest.raises(PermissionError):
+            files.write(path, b"new")
+        with pytest.raises(PermissionError):
+            files.remove(path)
+        files.rename(path, path + ".old")
+        with pytest.raises(PermissionError):
+            files.remove(path + ".old")
+        files.rename(path + ".old", path)
+    result = joined.script("Remove-Item -LiteralPath 'C:\\k\\kubelet.exe' -Force -ErrorAction Stop")
+    assert result.code == 1
+
+
+def test_without_failure_actions_the_kubelet_stays_down_after_a_crash(bench: Bench) -> None:
+    bench.all("join")
+    bench.line('sc.exe failure kubelet reset= 0 actions= ""').require()
+    bench.machine.calico_started(adapter="kube", pod_subnet="10.244.1.0/26")
+    assert bench.machine.node() is None
+
+
+def test_the_virtual_card_is_a_new_card(bench: Bench) -> None:
+    bench.all("join")
+    bench.machine.calico_started(adapter="kube", pod_subnet="10.244.1.0/26")
+    query = "(Get-NetConnectionProfile -InterfaceAlias 'vEthernet (kube)').NetworkCategory.ToString()"
+    assert bench.script(query).out.strip() == "Public"
+    bench.refresh()
+    assert isinstance(bench.judge("egress"), Missing)
+    assert bench.machine.node() is not None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 from provision import knowledge
 from provision.rehearsal.contract import Streams
@@ -41,7 +43,7 @@ from provision.rehearsal.models.windows_registry import (
     TCPIP,
     MachineRegistry,
 )
-from provision.rehearsal.models.windows_scm import first_services, start_at_boot, stop_all
+from provision.rehearsal.models.windows_scm import first_services, in_use, moved, start_at_boot, stop_all
 from provision.rehearsal.standin import standin
 
 SYSTEM_PROGRAMS = (
@@ -64,6 +66,16 @@ class WindowsMachine(Machine):
     """`contract.ModelledMachine` for Windows Server."""
 
     os = "windows"
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.files.guard = self._in_use
+        self.files.moved = lambda old, new: moved(self, old, new)
+
+    def _in_use(self, path: str) -> None:
+        # Windows lets nobody write over or remove a program that runs; renaming it is allowed.
+        if path.lower().endswith((".exe", ".exe.old")) and in_use(self, path):
+            raise PermissionError(errno.EACCES, "The process cannot access the file because it is being used", path)
 
     @property
     def computer_name(self) -> str:

@@ -11,7 +11,7 @@ from provision.rehearsal.files import now
 from provision.rehearsal.models.windows_features import active
 from provision.rehearsal.models.windows_network import adapters, address_state, addresses
 from provision.rehearsal.models.windows_process import WindowsProcess
-from provision.rehearsal.models.windows_scm import ServiceError, get, services
+from provision.rehearsal.models.windows_scm import ServiceError, crash, get, services
 from provision.rehearsal.models.windows_table import command, matches
 from provision.rehearsal.powershell.box import Bound, CommandError
 from provision.rehearsal.powershell.values import Record
@@ -179,7 +179,11 @@ def _uplink(machine: WindowsMachine, adapter: str) -> dict[str, Any]:
 
 
 def _make_switch(machine: WindowsMachine, card: dict[str, Any], own: list[dict[str, Any]]) -> None:
-    """The virtual switch takes the card: its addresses and routes move to the card of the host's own port."""
+    """The virtual switch takes the card: its addresses move to the card of the host's own port.
+
+    That card is a new one to Windows: its network is Public until somebody says otherwise, it registers in DNS, and
+    routes that were set on the old card by hand are gone (a guess on the safe side; reports differ).
+    """
     virtual = dict(card, index=SWITCH_INDEX, name=f"vEthernet ({card['name']})", physical=False,
                    description="Hyper-V Virtual Ethernet Adapter")  # fmt: skip
     settled = now() + machine.latencies.seconds("windows-card")
@@ -187,9 +191,10 @@ def _make_switch(machine: WindowsMachine, card: dict[str, Any], own: list[dict[s
     adapters(machine).append(virtual)
     for entry in own:
         entry.update(index=SWITCH_INDEX, settled=settled)
-    for route in machine.state.data["routes"]:
-        if route["index"] == card["index"]:
-            route["index"] = SWITCH_INDEX
+    virtual.update(category="Public", register=True)
+    machine.state.data["routes"] = [r for r in machine.state.data["routes"] if r["index"] != card["index"]]
+    # The kubelet loses the API for a moment and ends; whether it comes back is its service's business.
+    crash(machine, "kubelet", "the API server could not be reached while the virtual switch was made")
 
 
 def _remove_switch(machine: WindowsMachine) -> None:

@@ -134,7 +134,7 @@ def _config(call: Program, words: list[str]) -> None:
 def _failure(call: Program, words: list[str]) -> None:
     service = get(call.machine, words.pop(0))
     options = _options(words, {"reset", "actions", "reboot", "command"})
-    parts = options.get("actions", "").split("/")
+    parts = options["actions"].split("/") if options.get("actions") else []
     if "actions" in options and (len(parts) % 2 or not all(p in ("restart", "run", "reboot", "") for p in parts[::2])):
         raise _Usage
     service["failure"] = parts

@@ -214,8 +214,11 @@ def _run(machine: WindowsMachine, service: dict[str, Any]) -> None:
     if main is None:
         # A console program: it never answers the service control manager.
         raise ServiceError(NO_ANSWER)
+    arguments = split_arguments(rest)
+    # A runner's child is open as well.
+    service["images"] = [ntpath.normpath(w).lower() for w in (path, *arguments[:2]) if w.lower().endswith(".exe")]
     try:
-        main(Started(machine, service["name"], what, path, split_arguments(rest)))
+        main(Started(machine, service["name"], what, path, arguments))
         if machine.faults.strikes("service-dies"):
             raise ServiceDies("rehearsal: the fault service-dies", answered=True)
     except ServiceDies as death:
@@ -243,6 +246,32 @@ def find_image(machine: WindowsMachine, line: str) -> tuple[str, str]:
             if ntpath.isabs(plain) and machine.files.exists(plain) and not machine.files.is_folder(plain):
                 return plain, rest
     raise ServiceError(NOT_FOUND)
+
+
+def crash(machine: WindowsMachine, name: str, why: str) -> None:
+    """The program of a running service ends by itself; its failure actions may start it again."""
+    service = services(machine).get(name.lower())
+    if service is None or service["state"] != "Running":
+        return
+    log_event(machine, name, why)
+    service.update(state="Stopped", pid=0, exit=ABORTED)
+    if service["failure"][:1] == ["restart"]:
+        try:
+            start(machine, name)
+        except ServiceError as error:
+            log_event(machine, name, str(error))
+
+
+def in_use(machine: WindowsMachine, path: str) -> bool:
+    """Whether a running service has this program file open."""
+    running = [s for s in services(machine).values() if s["state"] == "Running"]
+    return any(path.lower() in service.get("images", ()) for service in running)
+
+
+def moved(machine: WindowsMachine, old: str, new: str) -> None:
+    """A program file was renamed, which is allowed while it runs: what runs goes on with the renamed file."""
+    for service in services(machine).values():
+        service["images"] = [new.lower() if path == old.lower() else path for path in service.get("images", ())]
 
 
 def stop(machine: WindowsMachine, name: str, *, force: bool = False) -> None:
