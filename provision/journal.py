@@ -23,7 +23,7 @@ from provision.secrets import MASKER
 
 _KEPT = 20  # folders of the last runs
 _TEACHING = 5  # folders of the last runs in which something was done: the time left is learnt from them
-_FOLDER = re.compile(r"\d{8}T\d{6}(?:-(\d+))?")
+_FOLDER = re.compile(r"\d{8}T\d{6}(?:-\d+)?")
 
 
 class Journal:
@@ -69,14 +69,20 @@ class Journal:
 
 def _fresh_folder(runs: Path, stamp: str) -> Path:
     runs.mkdir(parents=True, exist_ok=True)
-    for number in range(1000):
-        folder = runs / (stamp if number == 0 else f"{stamp}-{number}")
+    # After the last one of this second: an earlier name may be free again, and names are the order.
+    number = max((_number(path) + 1 for path in run_folders(runs) if path.name.startswith(stamp)), default=0)
+    while True:
+        folder = runs / (f"{stamp}-{number}" if number else stamp)
         try:
             folder.mkdir()
         except FileExistsError:
+            number += 1
             continue
         return folder
-    raise FileExistsError(f"{runs} has a thousand runs of this second")
+
+
+def _number(folder: Path) -> int:
+    return int(folder.name[16:] or 0)
 
 
 @contextmanager
@@ -134,7 +140,7 @@ def read(folder: Path) -> Iterator[Event]:
         try:
             row = json.loads(line)
             event = Event(row.pop("at"), row.pop("what"), row)
-        except (ValueError, KeyError, AttributeError):
+        except (ValueError, KeyError, AttributeError, TypeError):
             continue
         yield event
 
@@ -143,8 +149,8 @@ def run_folders(runs: Path) -> list[Path]:
     """The folders of all runs, oldest first."""
     if not runs.is_dir():
         return []
-    found = [(path, match) for path in runs.iterdir() if (match := _FOLDER.fullmatch(path.name)) and path.is_dir()]
-    return [path for path, _ in sorted(found, key=lambda row: (row[0].name[:15], int(row[1][1] or 0)))]
+    found = [path for path in runs.iterdir() if _FOLDER.fullmatch(path.name) and path.is_dir()]
+    return sorted(found, key=lambda path: (path.name[:15], _number(path)))
 
 
 def learnt_seconds(runs: Path) -> dict[str, float]:
