@@ -3,13 +3,15 @@
 # FORGET are digests of detached scripts whose recorded end has been taken.
 # Exit code 97: the script did not come whole; nothing was run. Otherwise the script's own, 124 after SECONDS.
 set -euo pipefail
-umask 077
+umask 022
 digest=$1
 seconds=$2
 folder=/var/lib/hybrid/scripts
 script="$folder/$digest.sh"
 shift 2
 mkdir -p "$folder"
+# Scripts may hold tokens that live for minutes: nobody but root reads here.
+chmod 700 "$folder"
 for taken in "$@"; do
   rm -f "$folder/$taken.exit"
 done

@@ -14,7 +14,7 @@ from provision.guests.common import CommonGuest
 AUTH_GRACE = 300.0
 # Pauses after refused logins, in seconds: few enough of them that no account is locked out (Windows locks a local
 # account after ten wrong passwords within ten minutes).
-_AUTH_PAUSES = (5.0, 10.0, 20.0, 40.0)
+_AUTH_PAUSES = (2.0, 8.0, 20.0, 40.0, 60.0)
 PACE = 1.0
 
 RUNGS = ("name", "TCP", "banner", "login", "shell")

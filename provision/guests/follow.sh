@@ -3,7 +3,7 @@
 # FORGET are digests of detached scripts whose recorded end has been taken; without it, an end is told again.
 # Exit codes: the script's own; 97: it did not come whole; 98: it was stopped before its end.
 set -euo pipefail
-umask 077
+umask 022
 digest=$1
 offset=$2
 folder=/var/lib/hybrid/scripts
@@ -11,6 +11,8 @@ state="$folder/$digest"
 unit="hybrid-${digest:0:12}"
 shift 2
 mkdir -p "$folder"
+# Scripts may hold tokens that live for minutes: nobody but root reads here.
+chmod 700 "$folder"
 for taken in "$@"; do
   rm -f "$folder/$taken.exit"
 done

@@ -60,7 +60,11 @@ class ModelledMachine(Protocol):
 
     name: str
     os: Os
-    files: Files
+
+    @property
+    def files(self) -> Files:
+        """The machine's file system."""
+        ...
 
     @property
     def answers(self) -> bool:

@@ -138,7 +138,7 @@ def execute(machine: ModelledMachine, command_line: str, streams: Streams) -> in
         return machine.execute(command_line, streams)
     except BrokenPipeError:
         raise
-    except Exception:
+    except Exception:  # noqa: BLE001 (whatever it is, the client is told)
         streams.stderr(f"rehearsal: the model of {machine.name} failed\n{traceback.format_exc()}".encode())
         return MODEL_FAILED
 

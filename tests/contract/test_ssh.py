@@ -124,3 +124,11 @@ def test_the_socket_does_not_wait_for_more_bytes(rig: Rig) -> None:
     guest.run(rig.script(rig.say("x")), Deadline(20))
     client = guest._client  # type: ignore[attr-defined]
     assert client.get_transport().sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+
+
+@pytest.mark.parametrize("rig", ["ssh-linux"], indirect=True)
+def test_scripts_run_with_the_ordinary_umask_and_are_readable_by_root_only(rig: Rig) -> None:
+    assert rig.guest().run(rig.script("umask"), Deadline(20)).out.strip() == "0022"
+    folder = rig.box.folder_files.path("/var/lib/hybrid/scripts")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert folder.parent.stat().st_mode & 0o077 == 0o055
