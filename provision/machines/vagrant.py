@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,16 +12,17 @@ from typing import Any
 
 import vagrant
 
-from provision.clock import Deadline, sleep, utc_now
+from provision.clock import Deadline, sleep
 from provision.errors import DeadlineExceeded, HostError, MachineError, ProvisionError
 from provision.facts.base import MachineState
 from provision.guests.base import Endpoint, OnLine
-from provision.host.commands import run, tail
+from provision.host.commands import run
 from provision.host.files import write_atomically
 from provision.host.workspace import Workspace
 from provision.machines.causes import LOCKED, error_for, recognise
+from provision.machines.output import Heard, told
 from provision.machines.vagrantfile import allowed_by_virtualbox, box_of, box_version, vagrantfile
-from provision.secrets import MASKER, Secret
+from provision.secrets import Secret
 from provision.settings.model import Machine, Settings
 
 # No look at the network for newer versions, no colours, no progress bars meant for a terminal.
@@ -90,25 +90,14 @@ class Driver(vagrant.Vagrant):
     def _run_vagrant_command(self, args: Sequence[str | None]) -> str:
         command = self._make_vagrant_command(args)
         words = " ".join(["vagrant", *command[1:]])
-        progress = _Progress(self._on_line)
         with self._log.open("a", encoding="utf-8") as log:
-            _write(log, f"$ {words}")
-
-            def heard(line: str) -> None:
-                text = plain(line)
-                if text:
-                    progress(text)
-                    if not progress.is_progress(text):
-                        _write(log, _PASSWORD.sub(r"\1 ********", text))
-
+            heard = Heard(log, self._on_line)
+            heard.note(f"$ {words}")
             done = run(command, timeout=self._deadline.remaining(), cwd=Path(self.root), env=ENVIRONMENT, on_line=heard)
-            _write(log, f"exit code {done.code}")
+            heard.note(f"exit code {done.code}")
         if done.code != 0:
-            output = "\n".join(t for line in (done.out + "\n" + done.err).splitlines() if (t := plain(line)))
-            kept = [line for line in output.splitlines() if not progress.is_progress(line) and not _FRAME.match(line)]
-            raise error_for(
-                f"`{words}` ended with exit code {done.code}", output, MASKER("\n".join(tail("\n".join(kept))))
-            )
+            everything, shown = told(done.out, done.err)
+            raise error_for(f"`{words}` ended with exit code {done.code}", everything, shown)
         return done.out
 
     def _call_vagrant_command(self, args: Sequence[str | None]) -> None:
@@ -343,45 +332,5 @@ def state_of(vagrant_state: str | None) -> MachineState:
     return _STATES.get(vagrant_state, "off")
 
 
-_PASSWORD = re.compile(r"^(\s*(?:RDP)?Password)\s.*$")
-# A frame of a Ruby backtrace; the error itself stands before the frames.
-_FRAME = re.compile(r"^(?:\d+: )?from \S+:\d+:in ")
-_ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-
-
-def plain(line: str) -> str:
-    """A line without terminal control sequences."""
-    return _ESCAPES.sub("", line).strip()
-
-
-class _Progress:
-    """Passes lines on; of progress lines only one in ten percent."""
-
-    _PERCENT = re.compile(r"^(?:\S+: )?Progress: (\d+)%")
-
-    def __init__(self, on_line: OnLine) -> None:
-        self._on_line = on_line
-        self._last = -10
-
-    def is_progress(self, line: str) -> bool:
-        return line.startswith("Progress:") or bool(self._PERCENT.match(line))
-
-    def __call__(self, line: str) -> None:
-        match = self._PERCENT.match(line)
-        if match:
-            percent = int(match.group(1))
-            if percent < self._last:
-                self._last = -10
-            if percent < self._last + 10:
-                return
-            self._last = percent
-        self._on_line(line)
-
-
 def _silent(_: str) -> None:
     """For queries: nobody watches their lines."""
-
-
-def _write(log: Any, text: str) -> None:
-    log.write(f"{utc_now():%Y-%m-%dT%H:%M:%SZ} {MASKER(text)}\n")
-    log.flush()

@@ -15,7 +15,8 @@ from provision.host.commands import Completed
 from provision.host.workspace import Workspace
 from provision.machines import vagrant as door
 from provision.machines.causes import CAUSES, error_for, recognise
-from provision.machines.vagrant import VagrantProvider, plain, state_of
+from provision.machines.output import plain
+from provision.machines.vagrant import VagrantProvider, state_of
 from provision.settings.complete import complete
 from provision.settings.model import Settings
 
