@@ -91,8 +91,8 @@ class Cluster:
                 "created": now(),
                 "ca": data["pki"]["ca"],
                 "configuration": configuration,
-                "pods": cluster.get("networking", {}).get("podSubnet", ""),
-                "services": cluster.get("networking", {}).get("serviceSubnet", "10.96.0.0/12"),
+                "pod_cidr": cluster.get("networking", {}).get("podSubnet", ""),
+                "service_cidr": cluster.get("networking", {}).get("serviceSubnet", "10.96.0.0/12"),
                 "objects": {},
             }
 

@@ -75,7 +75,7 @@ def refusal(cluster: Cluster, spec: dict[str, Any]) -> str | None:
     if not pools:
         return "spec.calicoNetwork.ipPools must be specified"
     pool = pools[0]
-    if IPv4Network(pool["cidr"]) != IPv4Network(cluster.doc["pods"]):
+    if IPv4Network(pool["cidr"]) != IPv4Network(cluster.doc["pod_cidr"]):
         return f"Could not resolve CalicoNetwork IPPool and kubeadm configuration: IPPool {pool['cidr']} is not within the platform's configured pod network CIDR(s) [{cluster.doc['pods']}]"
     if pool.get("encapsulation", "IPIP") not in ("None", "IPIP", "VXLAN", "IPIPCrossSubnet", "VXLANCrossSubnet"):
         return f"spec.calicoNetwork.ipPools[0].encapsulation {pool['encapsulation']} is invalid"

@@ -314,7 +314,7 @@ def _block(cluster: Cluster, node: str) -> str:
     """The node's own part of the pods' addresses, /26, in the order of the nodes' coming."""
     blocks = cluster.doc.setdefault("blocks", {})
     number = blocks.setdefault(node, len(blocks))
-    network = IPv4Network(cluster.doc["pods_pool"] if "pods_pool" in cluster.doc else cluster.doc["pods"])
+    network = IPv4Network(cluster.doc["pods_pool"] if "pods_pool" in cluster.doc else cluster.doc["pod_cidr"])
     return str(IPv4Network((int(network.network_address) + number * 64, 26)))
 
 

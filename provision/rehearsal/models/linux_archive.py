@@ -15,7 +15,7 @@ def tar(box: LinuxBox, call: Call) -> int:
     """``-x`` and ``-t`` with -z, -v, -f, -C, --strip-components."""
     flags = ["-x|--extract", "-t|--list", "-z|--gzip", "-v|--verbose", "--no-same-owner", "--no-same-permissions"]
     values = ["-f|--file", "-C|--directory", "--strip-components"]
-    given = options(call, [*flags, "--overwrite"], values, usage=64)
+    given = options(call, [*flags, "--overwrite", "--no-overwrite-dir"], values, usage=64)
     if ("-x" in given) == ("-t" in given):
         raise Usage("tar: You must specify one of the '-Acdtrux', '--delete' or '--test-label' options", 2)
     name = given.get("-f", "-")

@@ -190,7 +190,7 @@ def _in_background(box: LinuxBox, name: str, process: LinuxBox, argv: tuple[str,
         try:
             code = run_nested(process, call)
         except Exception as error:  # noqa: BLE001 - a model that cannot go on is an error of the unit, said in its journal
-            box.machine.units.log(name, f"rehearsal: {error}")
+            box.machine.units.log(name, f"rehearsal: {type(error).__name__}: {error}")
             code = 70
         if not process.killed.is_set():
             box.machine.units.log(name, f"{name}: main process ended with exit code {code}")

@@ -37,6 +37,7 @@ class _Reader:
     def __init__(self, source: bytes, first_line: int) -> None:
         self.source = source
         self.first = first_line
+        self.read: list[tuple[int, int]] = []  # the words that we cut ourselves
         self.consumed = 0  # how far words were read, which may be further than the grammar's node
 
     def program(self) -> s.Sequence:
@@ -48,7 +49,33 @@ class _Reader:
         root = tree_sitter.Parser(_LANGUAGE).parse(self.source).root_node
         if root.has_error:
             raise s.Unsupported(f"a syntax error near {self._error(root)!r}", self._line(self._bad(root)))
-        return self.sequence(root.children)
+        made = self.sequence(root.children)
+        self._complete(root)
+        return made
+
+    def _complete(self, root: _Tree) -> None:
+        """Nothing of the source may be missing from the tree.
+
+        Raises:
+            Unsupported: the grammar left something out, and so did we.
+        """
+        covered = bytearray(len(self.source))
+        todo = [root]
+        while todo:
+            node = todo.pop()
+            if not node.children or node.type in ("string", "heredoc_body", "expansion", "arithmetic_expansion"):
+                covered[node.start_byte : node.end_byte] = b"\1" * (node.end_byte - node.start_byte)
+            elif node.type == "heredoc_redirect":
+                # The body's node may begin late; the body is taken from the source, the rest of the line is not.
+                first = self.source.index(b"\n", node.children[0].end_byte)
+                covered[first : node.end_byte] = b"\1" * (node.end_byte - first)
+            todo += node.children
+        for begin, end in self.read:
+            covered[begin:end] = b"\1" * (end - begin)
+        for at, byte in enumerate(self.source):
+            if not covered[at] and byte not in b" \t\n\\;":
+                line = self.plain.count("\n", 0, at) + self.first
+                raise s.Unsupported(f"what the grammar leaves out: {self.plain[at : at + 20]!r}", line)
 
     def _bad(self, node: _Tree) -> _Tree:
         for child in node.children:
@@ -152,6 +179,7 @@ class _Reader:
         if end == at:
             raise s.Unsupported(f"{self.plain[at : at + 10]!r} here", line)
         self.consumed = max(self.consumed, end)
+        self.read.append((at, end))
         return s.Word(self.source[at:end].decode(), line), end
 
     def assigned(self, word: s.Word) -> s.Assignment | None:
@@ -245,7 +273,32 @@ class _Reader:
         body = node.child_by_field_name("body")
         redirects = [c for c in node.children if c.type.endswith("_redirect")]
         inner: s.Node = self.statement(body) if body else s.Simple((), (), self._line(node))
+        # The grammar drops words right before a here-document (`cat - <<EOF`) and behind redirections.
+        words: list[s.Word] = []
+        starts = {c.start_byte: c for c in redirects}
+        at = max(body.end_byte, self.consumed) if body else node.start_byte
+        while (at := self.blanks(at)) < node.end_byte and self.plain[at] != "\n":
+            if at in starts:
+                if starts[at].type == "heredoc_redirect":
+                    break
+                self.redirect(starts[at])
+                at = max(starts[at].end_byte, self.consumed)
+            else:
+                word, at = self.word_at(at)
+                words.append(word)
+        if words:
+            inner = self._more_words(inner, tuple(words))
         return self.redirected(inner, redirects)
+
+    def _more_words(self, node: s.Node, words: tuple[s.Word, ...]) -> s.Node:
+        if isinstance(node, s.Simple):
+            return replace(node, words=(*node.words, *words))
+        if isinstance(node, s.Pipeline):
+            return replace(node, parts=(*node.parts[:-1], self._more_words(node.parts[-1], words)))
+        if isinstance(node, s.AndOr):
+            operator, last = node.rest[-1]
+            return replace(node, rest=(*node.rest[:-1], (operator, self._more_words(last, words))))
+        raise s.Unsupported(f"{words[0].raw} behind a compound command", words[0].line)
 
     def redirected(self, inner: s.Node, nodes: list[_Tree]) -> s.Node:
         made: list[s.Redirect] = []

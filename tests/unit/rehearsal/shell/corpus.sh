@@ -653,3 +653,14 @@ cat <<< "a" \
   | cat - \
   > f
 cat f
+### words before a here-document
+cat - <<EOF
+x
+EOF
+cat - <<'EOF' > f
+y
+EOF
+cat f; f() { cat; echo "$@"; }; f a - <<EOF
+q
+EOF
+f a > g b; cat g
