@@ -133,7 +133,8 @@ class Box(Protocol):
         """Run a program to its end and return its exit code (32 bits).
 
         ``name`` is as `find_program` found it; ``arguments`` are what the C runtime makes of the command line;
-        ``stdin`` is None when nothing is piped in.
+        ``stdin`` is None when nothing is piped in.  The callbacks are called in the caller's thread; what they raise
+        (a later command wants no more, an error under Stop) goes through.
         """
         ...
 

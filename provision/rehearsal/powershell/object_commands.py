@@ -296,6 +296,10 @@ class GroupObject(Collecting):
 
 
 class MeasureObject(Collecting):
+    def process(self, item: object) -> None:
+        if item is not None:  # null is not counted
+            super().process(item)
+
     def done(self) -> None:
         if any(self.on(name) for name in ("Line", "Word", "Character")):
             self._texts()

@@ -49,6 +49,7 @@ def output(script: str, box: RecordedBox | None = None) -> list[str]:
         ("$s = [System.Diagnostics.Stopwatch]::StartNew(); Start-Sleep -Seconds 2; $s.Elapsed.TotalSeconds", ["2"]),
         ("$b = { $_ * 2 }; 1..3 | ForEach-Object $b", ["2", "4", "6"]),
         ("$text = @'\na\n'@\n$text -eq 'a'", ["True"]),
+        ("($null | Measure-Object).Count", ["0"]),
         ("if (-not (Test-Path -LiteralPath 'C:\\none')) { 'absent' }", ["absent"]),
     ],
 )  # fmt: skip
