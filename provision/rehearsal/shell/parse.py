@@ -281,8 +281,10 @@ class _Reader:
             if at in starts:
                 if starts[at].type == "heredoc_redirect":
                     break
+                before = self.consumed
                 self.redirect(starts[at])
-                at = max(starts[at].end_byte, self.consumed)
+                # The grammar takes `> file word` for one redirection.
+                at = self.consumed if self.consumed > before else starts[at].end_byte
             else:
                 word, at = self.word_at(at)
                 words.append(word)
