@@ -12,6 +12,9 @@ if (-not (Test-Path -LiteralPath $Folder)) {
     $null = New-Item -ItemType Directory -Force -Path $Folder
     # What stands here runs as SYSTEM: nobody but administrators may write (or read) it.
     $null = & icacls.exe $Folder '/inheritance:r' '/grant' '*S-1-5-18:(OI)(CI)F' '*S-1-5-32-544:(OI)(CI)F'
+    if ($LASTEXITCODE -ne 0) {
+        throw "icacls.exe ended with exit code $LASTEXITCODE"
+    }
 }
 $Run = @()
 foreach ($Line in @($input)) {

@@ -32,6 +32,7 @@ if [ ! -e "$state.exit" ] && ! systemctl is-active --quiet "$unit"; then
   fi
   : > "$state.log"
   : > "$state.err"
+  # shellcheck disable=SC2016
   systemd-run --quiet --collect --unit="$unit" bash -c 'bash "$1.sh" > "$1.log" 2> "$1.err" < /dev/null; echo "$?" > "$1.code"; mv -f "$1.code" "$1.exit"' hybrid "$state"
 fi
 while [ ! -e "$state.exit" ]; do
