@@ -199,11 +199,14 @@ class LinuxMachine(Machine):
         }
         for path, text in texts.items():
             linux_kernel.write(self, path, text)
+        self.files.write("/dev/null", b"", 0o020666)
         self.set_hostname("debian12")
         linux_network.first_cards(self)
 
     def went_down(self) -> None:
         self._end_everything()
+        # Whoever still starts a unit of the boot before does so in a manager that nobody listens to.
+        self.units = Units(self)
         data = self.state.data
         units = data.get("units", {})
         data["units"] = {n: {"log": e.get("log", [])} for n, e in units.items() if e.get("log")}

@@ -322,7 +322,7 @@ def _there(host: FileHost, path: str) -> bool:
 def copy_file(host: FileHost, source: str, target: str, mode: int | None = None) -> None:
     """One file, its mode kept unless another is given."""
     found = host.files.stat(source)
-    host.files.write(target, host.files.read(source), found.mode if mode is None else mode)
+    host.files.write(target, host.files.read(source), found.mode & 0o777 if mode is None else mode)
     if mode is not None:
         host.files.chmod(target, mode)
 

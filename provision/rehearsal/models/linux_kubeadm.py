@@ -193,11 +193,11 @@ def _init(box: LinuxBox, call: Call, config: Config) -> int:
     # What the model has no clock for: the API server is up when kubeadm says so.
     documents = {**config.documents}
     machine.cluster.create(documents, version, address)
+    report = machine.node()
+    if report is None:
+        raise Failed("[kubelet-check] The kubelet is not healthy after 4m0s")
     with machine.state.change() as data:
         data["units"][KUBELET]["since"] = now() - 3600
-        report = machine.node()
-        if report is None:
-            raise Failed("[kubelet-check] The kubelet is not healthy after 4m0s")
         machine.cluster.register(machine, report)
         addons(machine.cluster)
         for token in init.get("bootstrapTokens") or [{}]:

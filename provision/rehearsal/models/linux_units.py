@@ -88,6 +88,7 @@ class Units:
     def __init__(self, machine: LinuxMachine) -> None:
         self.machine = machine
         self.files = machine.files
+        # Held while a unit starts, which may take its time; taken before the state's own lock, never inside it.
         self._lock = threading.RLock()
 
     # -- loading ---------------------------------------------------------------------------------------------
@@ -255,9 +256,9 @@ class Units:
 
     def retry(self, name: str) -> None:
         """A unit that is started again and again tries once more (its cause may be gone)."""
+        if self.active(name) != "activating":
+            return
         with self._lock:
-            if self.active(name) != "activating":
-                return
             unit = self.load(name)
             if unit and self._serve(unit, unit.values("Service", "ExecStart")[0], self._environment(unit)) is None:
                 self._set(name, "active", result="success")
