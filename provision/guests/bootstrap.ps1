@@ -13,6 +13,7 @@ if (-not (Test-Path -LiteralPath $Folder)) {
     # What stands here runs as SYSTEM: nobody but administrators may write (or read) it.
     $null = & icacls.exe $Folder '/inheritance:r' '/grant' '*S-1-5-18:(OI)(CI)F' '*S-1-5-32-544:(OI)(CI)F'
     if ($LASTEXITCODE -ne 0) {
+        Remove-Item -LiteralPath $Folder -Force
         throw "icacls.exe ended with exit code $LASTEXITCODE"
     }
 }
