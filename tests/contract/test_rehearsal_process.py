@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -18,6 +19,7 @@ from provision.guests.connect import connect, wait_for
 from provision.host.workspace import Workspace
 from provision.rehearsal.client import Client
 from provision.rehearsal.control import CONFIG_FILE, PORT_FILE, call
+from provision.rehearsal.process import Process, main
 from provision.rehearsal.provider import RehearsalProvider, shown
 from provision.settings.complete import complete
 from provision.settings.model import Machine, Rehearsal, Settings
@@ -166,3 +168,18 @@ def test_a_fault_that_is_none_is_refused_before_anything_starts(tmp_path: Path) 
     with pytest.raises(SettingsError, match="faults"):
         made.prepare(Deadline(30), lambda _: None)
     assert not (made.folder / PORT_FILE).exists()
+
+
+def test_it_ends_by_itself_when_nobody_uses_it(tmp_path: Path) -> None:
+    process = Process(tmp_path, idle=0.1)
+    runner = threading.Thread(target=process.run, daemon=True)
+    runner.start()
+    runner.join(10)
+    assert not runner.is_alive()
+    assert not (tmp_path / PORT_FILE).exists()
+
+
+def test_a_second_process_leaves_at_once(provider: RehearsalProvider) -> None:
+    up(provider, "winw1")
+    assert main([str(provider.folder)]) == 0
+    assert provider.states()["winw1"] == "running"
