@@ -217,6 +217,6 @@ class Cluster:
             node = self.objects.get("nodes", "", name)
         return node is not None and cluster_workloads.is_ready(node)
 
-    def register(self, machine: Machine, report: NodeReport) -> None:
+    def register(self, machine: Machine, report: NodeReport) -> None:  # noqa: ARG002 - see ClusterApi
         with self.machine.state.change():
             cluster_workloads.register_node(self, report)

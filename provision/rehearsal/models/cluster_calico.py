@@ -76,7 +76,11 @@ def refusal(cluster: Cluster, spec: dict[str, Any]) -> str | None:
         return "spec.calicoNetwork.ipPools must be specified"
     pool = pools[0]
     if IPv4Network(pool["cidr"]) != IPv4Network(cluster.doc["pod_cidr"]):
-        return f"Could not resolve CalicoNetwork IPPool and kubeadm configuration: IPPool {pool['cidr']} is not within the platform's configured pod network CIDR(s) [{cluster.doc['pods']}]"
+        return (
+            f"Could not resolve CalicoNetwork IPPool and kubeadm configuration: IPPool "
+            f"{pool['cidr']} is not within the platform's configured pod network CIDR(s) "
+            f"[{cluster.doc['pods']}]"
+        )
     if pool.get("encapsulation", "IPIP") not in ("None", "IPIP", "VXLAN", "IPIPCrossSubnet", "VXLANCrossSubnet"):
         return f"spec.calicoNetwork.ipPools[0].encapsulation {pool['encapsulation']} is invalid"
     if windows == "Disabled":
@@ -96,7 +100,10 @@ def refusal(cluster: Cluster, spec: dict[str, Any]) -> str | None:
     endpoint = cluster.objects.get("configmaps", "tigera-operator", "kubernetes-services-endpoint")
     data = (endpoint or {}).get("data") or {}
     if not data.get("KUBERNETES_SERVICE_HOST") or not data.get("KUBERNETES_SERVICE_PORT"):
-        return "services endpoint configmap 'kubernetes-services-endpoint' does not have all required information for Calico Windows daemonset configuration"
+        return (
+            "services endpoint configmap 'kubernetes-services-endpoint' does not have all "
+            "required information for Calico Windows daemonset configuration"
+        )
     if cluster.objects.get("services", "kube-system", "kube-dns") is None:
         return "kube-dns service not found"
     return None
@@ -107,7 +114,10 @@ def _windows(cluster: Cluster) -> None:
     if settings is None:
         return
     if not settings["spec"].get("strictAffinity"):
-        text = "StrictAffinity is false, it must be set to 'true' in the default IPAMConfiguration resource for Calico Windows"
+        text = (
+            "StrictAffinity is false, it must be set to 'true' in the default IPAMConfiguration "
+            "resource for Calico Windows"
+        )
         _status(cluster, "calico-windows", available=False, degraded=text)
         return
     _make(cluster, _workload("DaemonSet", "calico-node-windows", "windows", host=True))

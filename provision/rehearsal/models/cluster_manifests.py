@@ -8,14 +8,58 @@ from typing import Any
 Object = dict[str, Any]
 _WORKLOADS = ("DaemonSet", "Deployment")
 _POD = frozenset(
-    "activeDeadlineSeconds affinity automountServiceAccountToken containers dnsConfig dnsPolicy enableServiceLinks "
-    "hostNetwork hostPID hostIPC imagePullSecrets initContainers nodeName nodeSelector os priorityClassName "
-    "restartPolicy runtimeClassName securityContext serviceAccount serviceAccountName terminationGracePeriodSeconds "
-    "tolerations topologySpreadConstraints volumes hostname".split()
+    [
+        "activeDeadlineSeconds",
+        "affinity",
+        "automountServiceAccountToken",
+        "containers",
+        "dnsConfig",
+        "dnsPolicy",
+        "enableServiceLinks",
+        "hostNetwork",
+        "hostPID",
+        "hostIPC",
+        "imagePullSecrets",
+        "initContainers",
+        "nodeName",
+        "nodeSelector",
+        "os",
+        "priorityClassName",
+        "restartPolicy",
+        "runtimeClassName",
+        "securityContext",
+        "serviceAccount",
+        "serviceAccountName",
+        "terminationGracePeriodSeconds",
+        "tolerations",
+        "topologySpreadConstraints",
+        "volumes",
+        "hostname",
+    ]
 )
 _CONTAINER = frozenset(
-    "args command env envFrom image imagePullPolicy lifecycle livenessProbe name ports readinessProbe resources "
-    "securityContext startupProbe stdin terminationMessagePath terminationMessagePolicy tty volumeMounts workingDir".split()
+    [
+        "args",
+        "command",
+        "env",
+        "envFrom",
+        "image",
+        "imagePullPolicy",
+        "lifecycle",
+        "livenessProbe",
+        "name",
+        "ports",
+        "readinessProbe",
+        "resources",
+        "securityContext",
+        "startupProbe",
+        "stdin",
+        "terminationMessagePath",
+        "terminationMessagePolicy",
+        "tty",
+        "volumeMounts",
+        "workingDir",
+    ]
 )
 
 
@@ -40,7 +84,9 @@ def judge(document: Object) -> None:
         for key, value in (document.get("data") or {}).items():
             if not isinstance(value, str):
                 raise Invalid(
-                    f'Error from server (BadRequest): ConfigMap in version "v1" cannot be handled as a ConfigMap: json: cannot unmarshal into Go struct field ConfigMap.data of type string ({key})'
+                    f'Error from server (BadRequest): ConfigMap in version "v1" cannot be handled as a '
+                    f"ConfigMap: json: cannot unmarshal into Go struct field ConfigMap.data of type string "
+                    f"({key})"
                 )
 
 
@@ -67,7 +113,8 @@ def _pod(name: str, spec: Object, where: str) -> None:
         strange = sorted(set(container) - _CONTAINER)
         if strange:
             raise Invalid(
-                f'Error from server (BadRequest): strict decoding error: unknown field "{where}.containers[0].{strange[0]}"'
+                f"Error from server (BadRequest): strict decoding error: unknown field "
+                f'"{where}.containers[0].{strange[0]}"'
             )
         if not container.get("image"):
             raise Invalid(f'"{name}" is invalid: {where}.containers[0].image: Required value')
@@ -80,7 +127,8 @@ def _pod(name: str, spec: Object, where: str) -> None:
     options = (spec.get("securityContext") or {}).get("windowsOptions") or {}
     if options.get("hostProcess") and not spec.get("hostNetwork"):
         raise Invalid(
-            f'"{name}" is invalid: {where}.hostNetwork: Invalid value: false: hostNetwork must be true if pod contains any hostProcess containers'
+            f'"{name}" is invalid: {where}.hostNetwork: Invalid value: false: hostNetwork must be '
+            f"true if pod contains any hostProcess containers"
         )
 
 
@@ -95,7 +143,8 @@ def _installation(document: Object) -> None:
     for key, allowed in choices.items():
         if key in network and network[key] not in allowed:
             raise Invalid(
-                f'The Installation "default" is invalid: spec.calicoNetwork.{key}: Unsupported value: "{network[key]}": '
+                f'The Installation "default" is invalid: spec.calicoNetwork.{key}: Unsupported value: '
+                f'"{network[key]}": '
                 f"supported values: {', '.join(allowed)}"
             )
     for pool in network.get("ipPools") or []:

@@ -114,7 +114,7 @@ def look(neighbours: Neighbours) -> dict[str, Seen]:
 def settle_nodes(cluster: Cluster, seen: dict[str, Seen]) -> None:
     """Nodes as their kubelets report them; those whose kubelet is silent are not Ready."""
     for name, one in seen.items():
-        if cluster.objects.get("nodes", "", name) is not None or one.machine is cluster.machine:
+        if cluster.objects.get("nodes", "", name) is not None or one.machine.name == cluster.machine.name:
             register_node(cluster, one.report)
     for node in cluster.objects.all("nodes"):
         found = seen.get(node["metadata"]["name"])
@@ -124,7 +124,7 @@ def settle_nodes(cluster: Cluster, seen: dict[str, Seen]) -> None:
             status, reason, text = "False", "KubeletNotReady", CNI_NOT_READY
         else:
             status, reason, text = "True", "KubeletReady", "kubelet is posting ready status"
-        before = next((c for c in node["status"].get("conditions", []) if c["type"] == "Ready"), {})
+        before: Object = next((c for c in node["status"].get("conditions", []) if c["type"] == "Ready"), {})
         since = before.get("lastTransitionTime") if before.get("status") == status else None
         condition = {"type": "Ready", "status": status, "reason": reason, "message": text}
         node["status"]["conditions"] = [{**condition, "lastTransitionTime": since or moment(now())}]
@@ -189,8 +189,8 @@ def _wanted(cluster: Cluster) -> dict[str, dict[str, Any]]:
             key = f"{space}/{name}#{number}"
             known = cluster.doc.get("pods", {}).get(key, {})
             # Where it was put it stays, as long as the node is there.
-            node = known.get("node") or (fitting[number % len(fitting)] if fitting else "")
-            wanted[key] = _pod(owner, node)
+            place = known.get("node") or (fitting[number % len(fitting)] if fitting else "")
+            wanted[key] = _pod(owner, place)
     return wanted
 
 

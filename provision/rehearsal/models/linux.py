@@ -31,8 +31,8 @@ from provision.rehearsal.models import (  # noqa: F401 - they make their program
 )
 from provision.rehearsal.models.cluster import Cluster
 from provision.rehearsal.models.linux_box import LinuxBox, register
-from provision.rehearsal.models.neighbours import ClusterApi, HttpService, NodeReport
 from provision.rehearsal.models.linux_units import UnitError, Units
+from provision.rehearsal.models.neighbours import ClusterApi, HttpService, NodeReport
 from provision.rehearsal.shell import Unsupported, run_script
 from provision.rehearsal.standin import standin
 
@@ -47,7 +47,8 @@ BIN = (
 )  # fmt: skip
 FOLDERS = (
     "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/etc/systemd/system", "/usr/lib/systemd/system",
-    "/etc/sysctl.d", "/etc/modules-load.d", "/etc/systemd/network", "/root", "/tmp", "/var/tmp", "/var/lib", "/var/log",
+    "/etc/sysctl.d", "/etc/modules-load.d", "/etc/systemd/network", "/root", "/tmp", "/var/tmp",  # noqa: S108
+    "/var/lib", "/var/log",
     "/dev/fd", "/opt", "/srv", "/etc/default", "/etc/apt", "/proc", "/run",
 )  # fmt: skip
 OS_RELEASE = """PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"

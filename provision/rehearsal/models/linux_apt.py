@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001 - programs and services have one signature
 """apt-get, and the programs that only have to be there."""
 
 from __future__ import annotations
@@ -55,10 +56,10 @@ def apt_get(box: LinuxBox, call: Call) -> int:
 
 def present(box: LinuxBox, call: Call) -> int:
     """A program that others look for and that our scripts never call."""
-    if call.argv[1:] in (["--version"], ["-V"]):
+    if call.argv[1:] in (("--version",), ("-V",)):
         return 0
     raise Usage(f"rehearsal: {call.argv[0]} is only there to be found", 70)
 
 
 register({"apt-get": apt_get})
-register({name: present for name in ("conntrack", "socat", "ethtool", "ebtables", "mount", "umount", "losetup")})
+register(dict.fromkeys(("conntrack", "socat", "ethtool", "ebtables", "mount", "umount", "losetup"), present))

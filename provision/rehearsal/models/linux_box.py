@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PROGRAMS: dict[str, Program] = {}
 
 
-def register(programs: dict[str, Program]) -> None:
+def register(programs: Mapping[str, Program]) -> None:
     """Make programs known by the name in their stand-in."""
     _PROGRAMS.update(programs)
 

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001 - programs and services have one signature
 """containerd as a service, and the clients that talk to its socket: ctr and crictl."""
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ def serve(box: LinuxBox, words: tuple[str, ...], env: dict[str, str]) -> str | N
     major = int(box.version.lstrip("v").split(".")[0])
     version = config.get("version", 1 if text else 3)
     if version not in ((2, 3) if major >= 2 else (1, 2)):
-        return f"containerd: expected containerd config version equal to or less than `{3 if major >= 2 else 2}`, got `{version}`"
+        return (
+            f"containerd: expected containerd config version equal to or less than "
+            f"`{3 if major >= 2 else 2}`, got `{version}`"
+        )
     settings = {**_DEFAULTS, **_cri(config, version)}
     if "overlay" not in box.machine.state.data.get("modules", []):
         settings["problem"] = 'failed to create CRI service: snapshotter "overlayfs" was not found'

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001 - programs and services have one signature
 """Coreutils that work on the modelled machine's files."""
 
 from __future__ import annotations
@@ -537,7 +538,7 @@ def mktemp(host: FileHost, call: Call) -> int:
     template = given.operands[0] if given.operands else "tmp.XXXXXXXXXX"
     if not template.endswith("XXX"):
         raise Failed(f"mktemp: too few X's in template '{template}'")
-    folder = given.get("-p") or ("" if given.operands else "/tmp")
+    folder = given.get("-p") or ("" if given.operands else "/tmp")  # noqa: S108
     stem = template.rstrip("X")
     for number in range(1, 10000):
         shown = posixpath.join(folder, f"{stem}{number:0{len(template) - len(stem)}d}")

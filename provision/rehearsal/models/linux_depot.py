@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001 - programs and services have one signature
 """python3 with the depot: the one Python program that runs on the control plane, as what it does and not as Python."""
 
 from __future__ import annotations

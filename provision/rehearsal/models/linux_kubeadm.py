@@ -45,7 +45,8 @@ def kubeadm(box: LinuxBox, call: Call) -> int:
         return 0
     if box.user != "root":
         raise Failed(
-            "error execution phase preflight: [preflight] Some fatal errors occurred:\n\t[ERROR IsPrivilegedUser]: user is not running as root"
+            "error execution phase preflight: [preflight] Some fatal errors occurred:\n\t[ERROR "
+            "IsPrivilegedUser]: user is not running as root"
         )
     try:
         if words == ["init"]:
@@ -87,7 +88,8 @@ def _refuse(problems: list[str]) -> None:
     if problems:
         listed = "\n".join(f"\t[ERROR {problem}" for problem in problems)
         raise Failed(
-            f"[preflight] Some fatal errors occurred:\n{listed}\n[preflight] If you know what you are doing, you can make "
+            f"[preflight] Some fatal errors occurred:\n{listed}\n[preflight] If you know what you "
+            "are doing, you can make "
             "a check non-fatal with `--ignore-preflight-errors=...`\nerror: error execution phase preflight: preflight "
             "checks failed"
         )
@@ -117,20 +119,22 @@ def _common(box: LinuxBox, call: Call, config: Config) -> list[str]:
             problems.append(f"FileExisting-{name}]: {name} not found in system path")
     if linux_kernel.swapping(machine):
         call.err(
-            "\t[WARNING Swap]: swap is supported for cgroup v2 only. The kubelet must be properly configured to use swap\n"
+            "\t[WARNING Swap]: swap is supported for cgroup v2 only. The kubelet must be properly "
+            "configured to use swap\n"
         )
     if machine.units.enabled(KUBELET) != "enabled":
         call.err(
-            "\t[WARNING Service-Kubelet]: kubelet service is not enabled, please run 'systemctl enable kubelet.service'\n"
+            "\t[WARNING Service-Kubelet]: kubelet service is not enabled, please run 'systemctl "
+            "enable kubelet.service'\n"
         )
-    path = box.which("kubelet")
-    if path is None:
+    program = box.which("kubelet")
+    if program is None:
         problems.append("FileExisting-kubelet]: kubelet not found in system path")
     else:
         try:
-            kubelet = knowledge.parse(box.identify(path).version.lstrip("v"))
+            kubelet = knowledge.parse(box.identify(program).version.lstrip("v"))
         except OSError as error:
-            problems.append(f"KubeletVersion]: couldn't get kubelet version: fork/exec {path}: {error.strerror}")
+            problems.append(f"KubeletVersion]: couldn't get kubelet version: fork/exec {program}: {error.strerror}")
         else:
             own = knowledge.parse(box.version.lstrip("v"))
             if kubelet.minor > own.minor:
@@ -158,11 +162,13 @@ def _init(box: LinuxBox, call: Call, config: Config) -> int:
     wanted, own = knowledge.parse(version.lstrip("v")), knowledge.parse(box.version.lstrip("v"))
     if wanted.minor > own.minor:
         raise Failed(
-            f"this version of kubeadm only supports deploying clusters with the control plane version >= 1.{own.minor - 1}.0. Current version: {version}"
+            f"this version of kubeadm only supports deploying clusters with the control plane "
+            f"version >= 1.{own.minor - 1}.0. Current version: {version}"
         )
     if wanted.minor < own.minor - 1:
         raise Failed(
-            f"this version of kubeadm only supports deploying clusters with the control plane version >= 1.{own.minor - 1}.0. Current version: {version}"
+            f"this version of kubeadm only supports deploying clusters with the control plane "
+            f"version >= 1.{own.minor - 1}.0. Current version: {version}"
         )
     problems = _common(box, call, config)
     address = str(init.get("localAPIEndpoint", {}).get("advertiseAddress", ""))
@@ -184,7 +190,7 @@ def _init(box: LinuxBox, call: Call, config: Config) -> int:
     if problem := runc_problem(box):
         raise Failed(f"error execution phase wait-control-plane: failed to create containerd task: {problem}")
     _certificates(box, call, address, config)
-    _manifests(box, cluster, version)
+    _manifests(box, version)
     _start_kubelet(box, call, config)
     call.out("[wait-control-plane] Waiting for the kubelet to boot up the control plane as static Pods\n")
     box.latency("kubeadm-init")
@@ -256,12 +262,16 @@ def kubeconfig(server: str, pem: str, user: str, cluster: str = "kubernetes") ->
     )
 
 
-def _manifests(box: LinuxBox, cluster: dict[str, Any], version: str) -> None:
+def _manifests(box: LinuxBox, version: str) -> None:
     box.files.make_folders(f"{KUBERNETES}/manifests")
     for name in STATIC:
         image = f"registry.k8s.io/{name}:{version}"
-        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "kube-system"},
-               "spec": {"hostNetwork": True, "containers": [{"name": name, "image": image, "command": [name]}]}}  # fmt: skip
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "namespace": "kube-system"},
+            "spec": {"hostNetwork": True, "containers": [{"name": name, "image": image, "command": [name]}]},
+        }
         box.files.write(f"{KUBERNETES}/manifests/{name}.yaml", yaml.safe_dump(pod).encode(), 0o600)
     box.files.make_folders("/var/lib/etcd/member")
 
@@ -292,7 +302,8 @@ def _start_kubelet(box: LinuxBox, call: Call, config: Config) -> None:
     if not units.is_active(KUBELET):
         log = "\n".join(text for _, text in units.journal(KUBELET)[-3:])
         raise Failed(
-            f"[kubelet-check] The kubelet is not healthy after 4m0s\n{log}\nerror: error execution phase wait-control-plane: failed while waiting for the kubelet to start"
+            f"[kubelet-check] The kubelet is not healthy after 4m0s\n{log}\nerror: error execution "
+            f"phase wait-control-plane: failed while waiting for the kubelet to start"
         )
 
 
@@ -337,22 +348,27 @@ def _join(box: LinuxBox, call: Call, config: Config) -> int:
         api = None
     if api is None:
         raise Failed(
-            f'error execution phase preflight: couldn\'t validate the identity of the API Server: Get "https://{config.endpoint}/api/v1/namespaces/kube-public/configmaps/cluster-info": dial tcp {config.endpoint}: connect: connection refused'
+            f"error execution phase preflight: couldn't validate the identity of the API Server: "
+            f"Get "
+            f'"https://{config.endpoint}/api/v1/namespaces/kube-public/configmaps/cluster-info": '
+            f"dial tcp {config.endpoint}: connect: connection refused"
         )
     try:
         pem = api.cluster_info(config.token, config.ca_hashes, machine.clock())
     except JoinRefused as error:
         raise Failed(f"error execution phase preflight: {error}") from None
-    path = box.which("kubelet")
-    kubelet = knowledge.parse(box.identify(path or "").version.lstrip("v"))
+    kubelet = knowledge.parse(box.identify(box.which("kubelet") or "").version.lstrip("v"))
     server = knowledge.parse(api.kubernetes_version.lstrip("v"))
     if kubelet.minor > server.minor or kubelet.minor < server.minor - 3:
         raise Failed(
-            f"error execution phase preflight: [ERROR KubeletVersion]: kubelet {kubelet} and control plane {server} are too far apart"
+            f"error execution phase preflight: [ERROR KubeletVersion]: kubelet {kubelet} and "
+            f"control plane {server} are too far apart"
         )
     if api.has_node(config.node_name):
         raise Failed(
-            f'error execution phase kubelet-start: a Node with name "{config.node_name}" and status "Ready" already exists in the cluster. You must delete the existing Node or change the name of this new joining Node'
+            f'error execution phase kubelet-start: a Node with name "{config.node_name}" and '
+            f'status "Ready" already exists in the cluster. You must delete the existing Node or '
+            f"change the name of this new joining Node"
         )
     documents = api.cluster_configuration()
     config.documents["KubeletConfiguration"] = documents.get("KubeletConfiguration")  # type: ignore[assignment]
@@ -426,7 +442,8 @@ def _expiration(box: LinuxBox, call: Call) -> int:
     left = int((until - box.clock()) // 86400)
     shown = f"{left}d" if left > 0 else "<invalid>"
     call.out(
-        "CERTIFICATE                EXPIRES                  RESIDUAL TIME   CERTIFICATE AUTHORITY   EXTERNALLY MANAGED\n"
+        "CERTIFICATE                EXPIRES                  RESIDUAL TIME   CERTIFICATE "
+        "AUTHORITY   EXTERNALLY MANAGED\n"
     )
     from datetime import UTC, datetime
 

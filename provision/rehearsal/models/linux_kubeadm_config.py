@@ -19,7 +19,7 @@ _NODE = {
     "imagePullSerial",
 }
 _COMPONENT = {"extraArgs", "extraVolumes", "extraEnvs"}
-# kind -> known fields by API version; "" holds those of all versions.  Source: kubeadm's API reference, v1beta3 and v1beta4.
+# kind -> known fields by API version; "" holds those of all.  Source: kubeadm's API reference, v1beta3 and v1beta4.
 _FIELDS: dict[str, dict[str, set[str]]] = {
     "InitConfiguration": {
         "": {"bootstrapTokens", "nodeRegistration", "localAPIEndpoint", "certificateKey", "skipPhases", "patches"},
@@ -173,7 +173,8 @@ def _config(found: dict[str, dict[str, Any]], api: str) -> Config:
     config.ca_hashes = tuple(token.get("caCertHashes") or ())
     if "JoinConfiguration" in found and not config.ca_hashes and not token.get("unsafeSkipCAVerification"):
         raise BadConfig(
-            "discovery.bootstrapToken.caCertHashes: Invalid value: using token-based discovery without caCertHashes can "
+            "discovery.bootstrapToken.caCertHashes: Invalid value: using token-based discovery "
+            "without caCertHashes can "
             "be unsafe. Set unsafeSkipCAVerification as true in your kubeadm config file to continue"
         )
     return config

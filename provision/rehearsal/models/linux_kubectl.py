@@ -195,7 +195,10 @@ class _Kubectl:
                 errors += 1
                 text = str(error)
                 if isinstance(error, UnknownKind):
-                    text = f'error: resource mapping not found for name: "{document["metadata"]["name"]}": {text}\nensure CRDs are installed first'
+                    text = (
+                        f'error: resource mapping not found for name: "{document["metadata"]["name"]}": '
+                        f"{text}\nensure CRDs are installed first"
+                    )
                 self.call.err(text + "\n")
         return 1 if errors else 0
 
@@ -213,11 +216,13 @@ class _Kubectl:
         shown = f"{kind.kind.lower()}.{kind.group}" if kind.group else kind.kind.lower()
         if create and before is not None:
             raise Failed(
-                f'Error from server (AlreadyExists): error when creating: {kind.full} "{metadata["name"]}" already exists'
+                f"Error from server (AlreadyExists): error when creating: {kind.full} "
+                f'"{metadata["name"]}" already exists'
             )
         if not create and "--server-side" not in self.given and len(json.dumps(document)) > 262144:
             raise Failed(
-                f'The {kind.kind} "{metadata["name"]}" is invalid: metadata.annotations: Too long: may not be more than 262144 bytes'
+                f'The {kind.kind} "{metadata["name"]}" is invalid: metadata.annotations: Too long: may '
+                f"not be more than 262144 bytes"
             )
         self.objects.put(document)
         what = (
@@ -388,7 +393,8 @@ def _connect(box: LinuxBox, call: Call, given: Options) -> Cluster:
         known = str(api.doc["ca"])
     if b64decode(entry.get("certificate-authority-data", "")).decode() != known:
         raise Failed(
-            "Unable to connect to the server: tls: failed to verify certificate: x509: certificate signed by unknown authority"
+            "Unable to connect to the server: tls: failed to verify certificate: x509: "
+            "certificate signed by unknown authority"
         )
     if not path.endswith("/admin.conf") and "kubernetes-admin" not in config["current-context"]:
         raise Failed("Error from server (Forbidden): this account may not do this")

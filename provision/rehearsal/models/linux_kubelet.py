@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001 - programs and services have one signature
 """kubelet as a service: the flags and files that it needs, and what it reports of its node."""
 
 from __future__ import annotations
@@ -22,9 +23,26 @@ if TYPE_CHECKING:
 UNIT = "kubelet.service"
 MANIFESTS = "/etc/kubernetes/manifests"
 FLAGS = frozenset(
-    "bootstrap-kubeconfig kubeconfig config node-ip hostname-override container-runtime-endpoint cert-dir "
-    "pod-infra-container-image v node-labels register-with-taints root-dir cloud-provider feature-gates "
-    "max-pods resolv-conf fail-swap-on cgroup-driver".split()
+    [
+        "bootstrap-kubeconfig",
+        "kubeconfig",
+        "config",
+        "node-ip",
+        "hostname-override",
+        "container-runtime-endpoint",
+        "cert-dir",
+        "pod-infra-container-image",
+        "v",
+        "node-labels",
+        "register-with-taints",
+        "root-dir",
+        "cloud-provider",
+        "feature-gates",
+        "max-pods",
+        "resolv-conf",
+        "fail-swap-on",
+        "cgroup-driver",
+    ]
 )
 
 
@@ -42,16 +60,25 @@ def serve(box: LinuxBox, words: tuple[str, ...], env: dict[str, str]) -> str | N
         return f"kubelet: failed to parse kubelet flag: unknown flag: --{removed[0].lstrip('-')}"
     path = flags.get("config", "")
     if not path or not box.files.exists(path):
-        return f'kubelet: "command failed" err="failed to load kubelet config file, path: {path}: no such file or directory"'
+        return (
+            f'kubelet: "command failed" err="failed to load kubelet config file, path: {path}: no '
+            f'such file or directory"'
+        )
     try:
         config = yaml.safe_load(box.files.read(path).decode())
     except yaml.YAMLError as error:
         return f'kubelet: "command failed" err="failed to load kubelet config file: {error}"'
     kubeconfigs = [flags.get(name, "") for name in ("kubeconfig", "bootstrap-kubeconfig")]
     if not any(name and box.files.exists(name) for name in kubeconfigs):
-        return f'kubelet: "command failed" err="failed to run Kubelet: unable to load bootstrap kubeconfig: stat {kubeconfigs[1]}: no such file or directory"'
+        return (
+            f'kubelet: "command failed" err="failed to run Kubelet: unable to load bootstrap '
+            f'kubeconfig: stat {kubeconfigs[1]}: no such file or directory"'
+        )
     if linux_kernel.swapping(machine) and config.get("failSwapOn", True):
-        return 'kubelet: "command failed" err="failed to run Kubelet: running with swap on is not supported, please disable swap or set --fail-swap-on flag to false"'
+        return (
+            'kubelet: "command failed" err="failed to run Kubelet: running with swap on is not '
+            'supported, please disable swap or set --fail-swap-on flag to false"'
+        )
     problem = cri_problem(machine)
     if problem:
         return f'kubelet: "command failed" err="failed to run Kubelet: validate service connection: {problem}"'

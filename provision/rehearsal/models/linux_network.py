@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001 - programs and services have one signature
 """Network cards, addresses, routes, and the packet filter's tables."""
 
 from __future__ import annotations

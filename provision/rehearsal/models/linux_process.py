@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001 - programs and services have one signature
 """Programs that run programs, and those that tell about the system."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a modelled Linux program is: a function on a host and a call, with options read as strictly as the real one does."""
+"""What a modelled Linux program is: a function on a host and a call, its options read strictly."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ WANTS = "/etc/systemd/system/multi-user.target.wants"
 # program -> runs once as a service; returns why it could not stay up, or None.
 Service = Callable[[LinuxBox, tuple[str, ...], dict[str, str]], str | None]
 SERVICES: dict[str, Service] = {}
-STOPPED: dict[str, Callable[["LinuxMachine"], None]] = {}
+STOPPED: dict[str, Callable[[LinuxMachine], None]] = {}
 
 
 class UnitError(Exception):

@@ -84,11 +84,11 @@ class _Evaluation:
         return self.tokens[self.at] if self.at < len(self.tokens) else ""
 
     def take(self, expected: str = "") -> str:
-        token = self.peek()
-        if not token or (expected and token != expected):
+        sign = self.peek()
+        if not sign or (expected and sign != expected):
             raise BadExpression(f"{self.text}: syntax error in expression")
         self.at += 1
-        return token
+        return sign
 
     def whole(self) -> int:
         value = self.comma()
@@ -158,46 +158,46 @@ class _Evaluation:
         return value
 
     def unary(self) -> int:
-        token = self.peek()
-        if token in ("++", "--"):
+        sign = self.peek()
+        if sign in ("++", "--"):
             self.take()
             name = self.take()
-            return self.write(name, self.read(name) + (1 if token == "++" else -1))
-        if token in ("+", "-", "!", "~"):
+            return self.write(name, self.read(name) + (1 if sign == "++" else -1))
+        if sign in ("+", "-", "!", "~"):
             self.take()
             value = self.unary()
-            return {"+": value, "-": -value, "!": int(not value), "~": ~value}[token]
-        if token == "(":
+            return {"+": value, "-": -value, "!": int(not value), "~": ~value}[sign]
+        if sign == "(":
             self.take()
             value = self.comma()
             self.take(")")
             return value
         self.take()
-        if _is_name(token):
-            value = self.read(token)
+        if _is_name(sign):
+            value = self.read(sign)
             if self.peek() in ("++", "--"):
-                self.write(token, value + (1 if self.take() == "++" else -1))
+                self.write(sign, value + (1 if self.take() == "++" else -1))
             return value
         try:
-            if "#" in token:
-                base, digits = token.split("#")
+            if "#" in sign:
+                base, digits = sign.split("#")
                 return int(digits, int(base))
-            return int(token, 16) if token[:2] in ("0x", "0X") else int(token, 8 if token[0] == "0" else 10)
+            return int(sign, 16) if sign[:2] in ("0x", "0X") else int(sign, 8 if sign[0] == "0" else 10)
         except ValueError:
-            raise BadExpression(f"{token}: value too great for base") from None
+            raise BadExpression(f"{sign}: value too great for base") from None
 
-    def read(self, token: str) -> int:
+    def read(self, sign: str) -> int:
         if self.skip:
             return 0
-        name, _, index = token.partition("[")
+        name, _, index = sign.partition("[")
         return evaluate(self.numbers.get(name, index[:-1] if index else None), self.numbers, self.depth + 1)
 
-    def write(self, token: str, value: int) -> int:
-        name, _, index = token.partition("[")
+    def write(self, sign: str, value: int) -> int:
+        name, _, index = sign.partition("[")
         if not self.skip:
             self.numbers.set(name, index[:-1] if index else None, str(_wrapped(value)))
         return value
 
 
-def _is_name(token: str) -> bool:
-    return bool(token) and (token[0].isalpha() or token[0] == "_")
+def _is_name(sign: str) -> bool:
+    return bool(sign) and (sign[0].isalpha() or sign[0] == "_")

@@ -37,9 +37,16 @@ class Ending(Protocol):
 class ShellBox(Protocol):
     """The machine under the shell: its files, its programs, its clock."""
 
-    files: Files
-    hostname: str
-    pid: int
+    @property
+    def files(self) -> Files: ...
+
+    @property
+    def hostname(self) -> str: ...
+
+    @property
+    def pid(self) -> int:
+        """The number of this process."""
+        ...
 
     @property
     def killed(self) -> Ending:

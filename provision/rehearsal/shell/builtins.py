@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001, ARG005 - builtins have one signature
 """The shell's own commands."""
 
 from __future__ import annotations
@@ -501,6 +502,11 @@ def _exec(shell: Shell, words: list[str], line: int) -> int:
     raise ExitShell(shell.program(words[1:]))
 
 
+def _pwd(shell: Shell, words: list[str], line: int) -> int:
+    _write(shell, f"{shell.cwd}\n")
+    return 0
+
+
 def _umask(shell: Shell, words: list[str], line: int) -> int:
     if len(words) != 2 or not re.fullmatch(r"0?[0-7]{3}", words[1]):
         raise s.Unsupported(" ".join(words), line)
@@ -525,7 +531,7 @@ BUILTINS: dict[str, Callable[[Shell, list[str], int], int]] = {
     "break": _break,
     "continue": _break,
     "cd": _cd,
-    "pwd": lambda shell, words, line: (_write(shell, shell.cwd + "\n"), 0)[1],
+    "pwd": _pwd,
     "test": _test,
     "[": _test,
     "command": _command,

@@ -184,11 +184,11 @@ class DoubleBrackets:
         return value
 
     def _one(self, really: bool) -> bool:
-        token = self._peek()
-        if token == "!":
+        sign = self._peek()
+        if sign == "!":
             self.at += 1
             return not self._one(really)
-        if token == "(":
+        if sign == "(":
             self.at += 1
             value = self._either(really)
             if self._peek() != ")":
@@ -202,11 +202,11 @@ class DoubleBrackets:
             if not right:
                 raise s.Unsupported(f"[[ {left.raw} {operator} ]]", self.line)
             return really and self._binary(self.expand.text(left), operator, right[0])
-        if re.fullmatch(r"-[a-zA-Z]", token) and operator not in ("", "&&", "||", ")"):
+        if re.fullmatch(r"-[a-zA-Z]", sign) and operator not in ("", "&&", "||", ")"):
             word = self.words[self.at + 1]
             self.at += 2
-            return really and unary(self.shell, token, self.expand.text(word), self.line)
-        if not token:
+            return really and unary(self.shell, sign, self.expand.text(word), self.line)
+        if not sign:
             raise s.Unsupported("an empty [[ ]]", self.line)
         word = self.words[self.at]
         self.at += 1

@@ -50,7 +50,7 @@ class Shell:
             ("errexit", "nounset", "pipefail", "noglob", "nullglob", "inherit_errexit", "noexec"), False
         )
         self.traps: dict[str, str] = {}
-        self.cwd = "/"
+        self.cwd: str = "/"
         self.status = 0
         self.last_output_status = 0
         self.last_background = ""
@@ -132,10 +132,10 @@ class Shell:
         """The existing paths that match, sorted; a leading dot must be matched by a dot."""
         parts: list[Pieces] = [[]]
         for text, quoted in pieces:
-            for i, part in enumerate(text.split("/")):
+            for i, piece in enumerate(text.split("/")):
                 if i:
                     parts.append([])
-                parts[-1].append((part, quoted))
+                parts[-1].append((piece, quoted))
         found = ["/"] if not "".join(t for t, _ in parts[0]) and len(parts) > 1 else [""]
         if found == ["/"]:
             parts = parts[1:]
@@ -165,12 +165,11 @@ class Shell:
         """``$( ... )``: the output without its last line ends."""
         tree = parse(source, line)
         only = tree.statements[0][0] if len(tree.statements) == 1 else None
-        if isinstance(only, s.Simple) and not only.words and not only.assignments and len(only.redirects) == 1:
-            if only.redirects[0].operator == "<":
-                with self._redirected(only.redirects):
-                    data = self._source().read()
-                self.last_output_status = 0
-                return data.replace(b"\0", b"").decode("utf-8", "surrogateescape").rstrip("\n")
+        if isinstance(only, s.Simple) and not only.words and [r.operator for r in only.redirects] == ["<"]:
+            with self._redirected(only.redirects):
+                data = self._source().read()
+            self.last_output_status = 0
+            return data.replace(b"\0", b"").decode("utf-8", "surrogateescape").rstrip("\n")
         kept = Collected()
         child = self.fork({**self.descriptors, 1: kept})
         if not self.options["inherit_errexit"]:

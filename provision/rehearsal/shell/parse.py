@@ -1,7 +1,8 @@
-"""Scripts to trees: tree-sitter reads the structure, this module puts right what its grammar groups otherwise than bash.
+"""Scripts to trees: tree-sitter reads the structure, this module puts right what its grammar does otherwise than bash.
 
 Differences that are mended here: a redirection belongs to the last command of a pipeline or list, ``!`` to the whole
-pipeline, and what follows a here-document's start on the same line to the statement around it.
+pipeline, what follows a here-document's start on the same line to the statement around it; words are cut by `words`,
+because the grammar cuts some in two and leaves others out.  A script of which anything is left out is refused.
 """
 
 from __future__ import annotations
@@ -145,9 +146,7 @@ class _Reader:
         words: list[s.Word] = []
         redirects = [c for c in node.children if c.type.endswith("_redirect")]
         arrays = {
-            c.start_byte: c
-            for c in node.children
-            if c.type == "variable_assignment" and c.children[-1].type == "array"
+            c.start_byte: c for c in node.children if c.type == "variable_assignment" and c.children[-1].type == "array"
         }
         starts = {c.start_byte: c.end_byte for c in redirects}
         at = node.start_byte

@@ -71,10 +71,7 @@ def trim(value: str, pieces: list[tuple[str, bool]], operator: str) -> str:
     """``${value#pattern}`` and its three siblings."""
     expression = re.compile(translate(pieces), re.S)
     cuts = range(len(value) + 1)
-    if operator in ("#", "%%"):
-        ordered = iter(cuts)
-    else:
-        ordered = reversed(cuts)
+    ordered = iter(cuts) if operator in ("#", "%%") else reversed(cuts)
     for cut in ordered:
         if operator.startswith("#"):
             if expression.fullmatch(value, 0, cut):

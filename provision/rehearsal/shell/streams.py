@@ -82,7 +82,7 @@ class Passed:
 class Discarded(Collected):
     """``/dev/null``."""
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> None:  # noqa: ARG002
         return
 
 

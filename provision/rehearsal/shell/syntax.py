@@ -39,7 +39,7 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Redirect:
-    """One redirection: ``operator`` is ``<``, ``>``, ``>>``, ``>|``, ``<&``, ``>&``, ``&>``, ``&>>``, ``<<`` or ``<<<``.
+    """One redirection; ``operator`` is ``<``, ``>``, ``>>``, ``>|``, ``<&``, ``>&``, ``&>``, ``&>>``, ``<<``, ``<<<``.
 
     A here-document's body is the target's text; ``literal`` when its delimiter was quoted.
     """

@@ -62,7 +62,7 @@ def ansi(text: str, line: int) -> str:
 
 
 def closing(text: str, start: int, opener: str, closer: str, line: int) -> int:
-    """The position of the bracket that closes the one before ``start``; quotes, comments and here-documents are skipped."""
+    """Where the bracket before ``start`` is closed; quotes, comments and here-documents are skipped."""
     depth, i = 1, start
     while i < len(text):
         c = text[i]
@@ -115,7 +115,7 @@ class Scanner:
     """Takes one source text apart.
 
     Args:
-        inside: ``word`` (ordinary), ``document`` (body of a here-document) or ``quotes`` (already within double quotes).
+        inside: ``word`` (ordinary), ``document`` (a here-document's body) or ``quotes`` (within double quotes).
     """
 
     def __init__(self, text: str, line: int, inside: str = "word") -> None:
