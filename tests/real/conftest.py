@@ -92,9 +92,10 @@ def real_machine(request: pytest.FixtureRequest) -> Iterator[RealMachine]:
         pytest.skip(lacking)
     folder = _folder()
     failed_before = request.session.testsfailed
+    end = KEEP
     try:
         yield wait_until_ready(folder, Deadline(600, "the real machine"))
+        end = "done" if request.session.testsfailed == failed_before else KEEP
     finally:
         # What went wrong can be read in the folder: Vagrant's log, the console, libvirtd's log.
-        failed = request.session.testsfailed > failed_before
-        write_atomically(folder / STOP, KEEP if failed else "done")
+        write_atomically(folder / STOP, end)

@@ -13,6 +13,7 @@ import socket
 from pathlib import Path
 
 from provision.clock import Deadline, poll
+from provision.errors import HostError
 from provision.host.commands import spawn_background
 
 _QEMU_CONF = """user = "root"
@@ -85,12 +86,17 @@ class Libvirtd:
         self._pid = spawn_background(argv, log=self.state / "log/start.log")
 
         def answers() -> tuple[bool | None, str]:
+            log = (self.state / "log/start.log").read_text()[-300:]
+            # A child that has ended stays as a zombie until it is waited for.
+            ended, _ = os.waitpid(self._pid or 0, os.WNOHANG)
+            if ended:
+                raise HostError("libvirtd has ended", details=log, remedy="does this container allow mounts?")
             try:
                 with socket.socket(socket.AF_UNIX) as client:
                     client.connect(str(self.state / "sock/libvirt-sock"))
                 return True, ""
             except OSError as error:
-                return None, f"{error}; {(self.state / 'log/start.log').read_text()[-300:]}"
+                return None, f"{error}; {log}"
 
         poll(answers, deadline, every=0.1)
 
