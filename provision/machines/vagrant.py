@@ -106,6 +106,12 @@ class Driver(vagrant.Vagrant):
     def _stream_vagrant_command(self, args: Sequence[str | None]) -> Iterator[str]:
         yield from self._run_vagrant_command(args).splitlines()
 
+    def _parse_machine_readable_output(self, output: str) -> list[list[str]]:
+        # A plugin's or Ruby's warning between the lines is none of them.
+        lines = [line for line in output.splitlines() if line.count(",") >= 3]
+        rows: list[list[str]] = super()._parse_machine_readable_output("\n".join(lines))
+        return rows
+
     def winrm_config(self, vm_name: str) -> dict[str, str]:
         """What `vagrant winrm-config` says: HostName, Port, User, Password."""
         parsed: dict[str, str] = self._parse_config(self._run_vagrant_command(["winrm-config", vm_name]))
@@ -142,6 +148,15 @@ class Driver(vagrant.Vagrant):
         self._call_vagrant_command(["snapshot", "save", "--force", machine, name])
 
 
+@dataclass(frozen=True)
+class Box:
+    """A box to import: its name, where it comes from (None: the catalogue), and its version (None: any)."""
+
+    name: str
+    source: str | None
+    version: str | None
+
+
 class VagrantProvider:
     """The machines of one cluster, by Vagrant.
 
@@ -158,6 +173,8 @@ class VagrantProvider:
         self._gate = threading.Lock()
         self._lock = threading.Lock()
         self._endpoints: dict[str, Endpoint] = {}
+        self._imports: dict[Box, threading.Lock] = {}
+        self._imported: set[Box] = set()
 
     @property
     def log(self) -> Path:
@@ -174,26 +191,22 @@ class VagrantProvider:
         return vagrantfile(self._settings, allowed_by_virtualbox(conf.read_text() if conf.is_file() else None))
 
     def prepare(self, deadline: Deadline, on_line: OnLine) -> None:
-        """Write the Vagrantfile and import each box once, before any machine starts."""
+        """Write the Vagrantfile and import the control plane's box; the other boxes follow in the background.
+
+        A machine waits for its own box alone: the Linux machine never for the Windows one.
+        """
         self._write_vagrantfile()
-        driver = self._driver(deadline, on_line)
-        wanted = set()
-        for machine in self._settings.machines:
-            name, source = box_of(self._settings, machine)
-            wanted.add((name, source, box_version(machine, source)))
-        # The machine that others wait for is the control plane's: its box comes first.
-        first = box_of(self._settings, self._settings.control_plane)[0]
-        for name, source, version in sorted(wanted, key=lambda box: (box[0] != first, box[0])):
-            if driver.has_box(name, self.name, version):
-                continue
-            on_line(f"importing box {name}")
-            driver.box_import(name, source, self.name, version)
+        first = self._box(self._settings.control_plane)
+        others = {box for machine in self._settings.machines if (box := self._box(machine)) != first}
+        for box in sorted(others, key=lambda box: box.name):
+            threading.Thread(target=self._import_behind, args=(box, deadline, on_line), daemon=True).start()
+        self._import(first, deadline, on_line)
 
     def ensure_up(self, machine: Machine, deadline: Deadline, on_line: OnLine) -> None:
         """`vagrant up NAME`: make the machine or start it; returns when it has booted."""
-        self._write_vagrantfile()
-        with self._lock:
-            self._endpoints.pop(machine.name, None)
+        self._forget(machine)
+        if not self._id_file(machine.name).is_file():
+            self._import(self._box(machine), deadline, on_line)
         with self._turn(on_line) as heard:
             self._unlocked(
                 lambda: self._driver(deadline, heard).up(vm_name=machine.name, provider=self.name, no_provision=True),
@@ -247,6 +260,34 @@ class VagrantProvider:
     def _driver(self, deadline: Deadline, on_line: OnLine) -> Driver:
         self._workspace.vagrant.mkdir(parents=True, exist_ok=True)
         return Driver(self._workspace.vagrant, deadline, on_line, self.log)
+
+    def _box(self, machine: Machine) -> Box:
+        name, source = box_of(self._settings, machine)
+        return Box(name, source, box_version(machine, source))
+
+    def _import(self, box: Box, deadline: Deadline, on_line: OnLine) -> None:
+        """Import a box unless it is there; whoever comes second waits for the first."""
+        with self._lock:
+            turn = self._imports.setdefault(box, threading.Lock())
+        if not turn.acquire(timeout=deadline.remaining()):
+            raise deadline.error(f"box {box.name} is still being imported")
+        try:
+            if box in self._imported:
+                return
+            driver = self._driver(deadline, on_line)
+            if not driver.has_box(box.name, self.name, box.version):
+                on_line(f"importing box {box.name}")
+                driver.box_import(box.name, box.source, self.name, box.version)
+            self._imported.add(box)
+        finally:
+            turn.release()
+
+    def _import_behind(self, box: Box, deadline: Deadline, on_line: OnLine) -> None:
+        try:
+            self._import(box, deadline, on_line)
+        except ProvisionError as error:
+            # The machine that needs it tries again and reports what it finds.
+            on_line(f"box {box.name} could not be imported yet: {error.what}")
 
     def _write_vagrantfile(self) -> None:
         text = self.vagrantfile()

@@ -77,6 +77,7 @@ def test_nothing_is_asked_while_nothing_was_made(workspace: Workspace, monkeypat
 def test_one_status_for_all_machines(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     said = (
         "1,cp1,metadata,provider,libvirt\n1,cp1,provider-name,libvirt\n1,cp1,state,running\n"
+        "warning: constant ::Fixnum is deprecated\n"
         "1,winw1,provider-name,libvirt\n1,winw1,state,shutoff\n1,,ui,info,Current machine states:\\n\n"
     )
     provider, fake = _provider(workspace, monkeypatch, _ok(said))
@@ -109,6 +110,7 @@ def test_up_is_one_process_a_machine_without_provisioning(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     provider, fake = _provider(workspace, monkeypatch, _ok("==> cp1: Starting domain.\n"))
+    _made(workspace, "cp1")
     lines: list[str] = []
     provider.ensure_up(provider._settings.machine("cp1"), _deadline(), lines.append)
     assert fake.calls == [["up", "cp1", "--no-provision", "--provider=libvirt"]]
@@ -116,20 +118,56 @@ def test_up_is_one_process_a_machine_without_provisioning(
     assert "$ vagrant up cp1" in provider.log.read_text()
 
 
-def test_boxes_are_imported_once_and_the_control_planes_first(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    listed = (
-        "1,,box-name,gusztavvargadr/windows-server-2022-standard-core\n1,,box-provider,virtualbox\n1,,box-version,1\n"
-    )
-    provider, fake = _provider(workspace, monkeypatch, lambda words: (0, listed if "list" in words else "", ""))
+LISTED = "1,,box-name,gusztavvargadr/windows-server-2022-standard-core\n1,,box-provider,virtualbox\n1,,box-version,1\n"
+
+
+def test_each_box_is_imported_once(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    provider, fake = _provider(workspace, monkeypatch, lambda words: (0, LISTED if "list" in words else "", ""))
     provider.prepare(_deadline(), lambda _: None)
-    added = [words for words in fake.calls if words[:2] == ["box", "add"]]
+    for name in ("cp1", "winw1"):
+        provider.ensure_up(provider._settings.machine(name), _deadline(), lambda _: None)
     # The Windows box is here for another provider only.
-    assert added == [
+    assert sorted(words for words in fake.calls if words[:2] == ["box", "add"]) == [
         ["box", "add", "--provider", "libvirt", "gusztavvargadr/ubuntu-server-2404-lts"],
         ["box", "add", "--provider", "libvirt", "gusztavvargadr/windows-server-2022-standard-core"],
     ]
+
+
+def test_linux_does_not_wait_for_the_windows_box(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrived = threading.Event()
+
+    def slow(words: Sequence[str]) -> tuple[int, str, str]:
+        if words[:2] == ["box", "add"] and "windows" in words[-1]:
+            assert arrived.wait(5)
+        return 0, "", ""
+
+    provider, fake = _provider(workspace, monkeypatch, slow)
+    provider.prepare(_deadline(), lambda _: None)
+    provider.ensure_up(provider._settings.machine("cp1"), _deadline(), lambda _: None)
+    assert ["up", "cp1", "--no-provision", "--provider=libvirt"] in fake.calls
+    windows = threading.Thread(
+        target=provider.ensure_up, args=(provider._settings.machine("winw1"), _deadline(), lambda _: None)
+    )
+    windows.start()
+    windows.join(0.1)
+    assert not any(words[:2] == ["up", "winw1"] for words in fake.calls)
+    arrived.set()
+    windows.join(5)
+    assert any(words[:2] == ["up", "winw1"] for words in fake.calls)
+
+
+def test_a_box_that_failed_behind_is_reported_by_its_machine(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(words: Sequence[str]) -> tuple[int, str, str]:
+        wrong = words[:2] == ["box", "add"] and "windows" in words[-1]
+        return (1, "", "The requested URL returned error: 404") if wrong else (0, "", "")
+
+    provider, _ = _provider(workspace, monkeypatch, broken)
+    provider.prepare(_deadline(), lambda _: None)
+    with pytest.raises(HostError) as caught:
+        provider.ensure_up(provider._settings.machine("winw1"), _deadline(), lambda _: None)
+    assert "box could not be got" in caught.value.what
 
 
 def test_the_winrm_endpoint_and_no_password_in_the_log(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,6 +227,7 @@ def test_a_machine_held_by_another_vagrant_is_tried_again(
 ) -> None:
     answers = iter([(1, "", "Vagrant can't continue: another process is already executing an action on the machine.")])
     provider, fake = _provider(workspace, monkeypatch, lambda _: next(answers, (0, "", "")))
+    _made(workspace, "cp1")
     slept: list[float] = []
     monkeypatch.setattr(door, "sleep", slept.append)
     lines: list[str] = []
@@ -218,6 +257,7 @@ def test_the_next_machine_starts_when_the_first_is_past_the_gate(
         return Completed(tuple(argv), 0, "", "")
 
     monkeypatch.setattr(door, "run", fake)
+    _made(workspace, "cp1", "winw1")
     provider = VagrantProvider(complete(Settings(provider="libvirt")), workspace)
     first, second = provider._settings.machines
     threads = [threading.Thread(target=provider.ensure_up, args=(first, _deadline(), lambda _: None))]
@@ -234,6 +274,7 @@ def test_the_next_machine_starts_when_the_first_is_past_the_gate(
 def test_progress_is_thinned_out(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     said = "".join(f"\x1b[KProgress: {percent}%\n" for percent in range(101)) + "\x1b[0mdone\n"
     provider, _ = _provider(workspace, monkeypatch, _ok(said))
+    _made(workspace, "cp1")
     lines: list[str] = []
     provider.ensure_up(provider._settings.machine("cp1"), _deadline(), lines.append)
     assert lines == [*(f"Progress: {percent}%" for percent in range(0, 101, 10)), "done"]
