@@ -175,6 +175,7 @@ class Containerd(Section):
         command: the service's command line.
         config, crictl_config: SHA-256 of config.toml and of crictl's configuration; empty without one.
         environment: the service's own variables, ``NAME=value``.
+        on_path: its folder is on the machine's PATH.
         version: what the running server answers (``v2.3.4``); empty when it does not, then `detail` says why.
     """
 
@@ -185,6 +186,7 @@ class Containerd(Section):
     config: str
     crictl_config: str
     environment: tuple[str, ...]
+    on_path: bool
     version: str
     detail: str
 
@@ -193,6 +195,7 @@ class Kubelet(Section):
     """The kubelet's service and how far the join came.
 
     Attributes:
+        on_path: C:\\k is on the machine's PATH.
         joined: kubelet.conf is there: the API server has given the node its certificate.
         server: the API server in kubelet.conf; empty before the join.
         flags: the content of kubeadm-flags.env.
@@ -204,6 +207,7 @@ class Kubelet(Section):
     service: str
     command: str
     start: str
+    on_path: bool
     joined: bool
     server: str
     flags: str

@@ -9,7 +9,7 @@ from typing import Protocol, cast
 from provision import knowledge
 from provision.errors import StepFailed
 from provision.facts.base import UnknownFact, World
-from provision.facts.windows import Containerd, Delivered, Installed, Os
+from provision.facts.windows import Containerd, Delivered, Installed, Kubelet, Os
 from provision.render.engine import render
 from provision.settings.model import Machine, Settings
 from provision.steps.base import Context, Judgement, ScriptCall, Step
@@ -130,6 +130,8 @@ def containerd_step(settings: Settings, machine: Machine) -> Step:
             wrong.append("config.toml is another one" if now.config else "there is no config.toml")
         if now.crictl_config != _digest(crictl_config):
             wrong.append("crictl is not configured")
+        if not now.on_path:
+            wrong.append("it is not on PATH")
         if now.service != "absent" and f"--log-file={LOG_FILE}" not in now.command:
             wrong.append("its service keeps no log where we look for it")
         if now.service != "absent" and now.environment != environment:
@@ -172,8 +174,10 @@ def kubernetes_step(settings: Settings, machine: Machine) -> Step:
     """The Kubernetes programs lie in C:\\k, on PATH; a running kubelet runs from them."""
 
     def check(_: Settings, world: World) -> Judgement:
-        installed = world.machine(machine.name).get(Installed)
-        wrong = component_faults(installed, "kubernetes", wanted_digests(world, KUBERNETES_FILES))
+        facts = world.machine(machine.name)
+        wrong = component_faults(facts.get(Installed), "kubernetes", wanted_digests(world, KUBERNETES_FILES))
+        if not facts.get(Kubelet).on_path:
+            wrong.append("C:\\k is not on PATH")
         return verdict(wrong, f"Kubernetes {settings.kubernetes.version} is in C:\\k")
 
     call = ScriptCall(
@@ -186,8 +190,8 @@ def kubernetes_step(settings: Settings, machine: Machine) -> Step:
         lane="system",
         machine=machine.name,
         needs=(f"reboot@{machine.name}", f"deliver-kubernetes@{machine.name}"),
-        reads=frozenset({"installed"}),
-        changes=("installed",),
+        reads=frozenset({"installed", "kubelet"}),
+        changes=("installed", "kubelet"),
         check=check,
         scripts=(call,),
         apply=lambda ctx: _run(ctx, call, KUBERNETES_FILES),

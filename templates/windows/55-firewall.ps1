@@ -12,7 +12,7 @@ foreach ($rule in $Rules) {
         Write-Output "making $($rule.name)"
         New-NetFirewallRule -Name $rule.name -DisplayName $rule.title -Group 'hybrid' @want | Out-Null
     } else {
-        Write-Output "correcting $($rule.name)"
+        Write-Output "setting $($rule.name)"
         Set-NetFirewallRule -Name $rule.name @want
     }
 }

@@ -10,6 +10,8 @@ $LimitSeconds = {{ limit | ps }}
 {% include 'windows/_start.ps1' %}
 {% include 'windows/_records.ps1' %}
 {% include 'windows/_registry.ps1' %}
+
+{% include 'windows/_path.ps1' %}
 {% include 'windows/_service.ps1' %}
 
 $folder = 'C:\Program Files\containerd'

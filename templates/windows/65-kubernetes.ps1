@@ -4,6 +4,10 @@ $Digests = {{ digests | ps }}
 
 {% include 'windows/_start.ps1' %}
 {% include 'windows/_records.ps1' %}
+
+{% include 'windows/_registry.ps1' %}
+
+{% include 'windows/_path.ps1' %}
 {% include 'windows/_service.ps1' %}
 
 New-Item -ItemType Directory -Path 'C:\k' -Force | Out-Null

@@ -52,15 +52,6 @@ function Assert-Delivered([string]$Name, $Digests) {
     $path
 }
 
-function Add-ToPath([string]$Folder) {
-    # The machine's PATH, for people and for services started from now on.
-    $path = [System.Environment]::GetEnvironmentVariable('Path', 'Machine')
-    if (@($path -split ';') -notcontains $Folder) {
-        Write-Output "$Folder goes onto PATH"
-        [System.Environment]::SetEnvironmentVariable('Path', "$($path.TrimEnd(';'));$Folder", 'Machine')
-    }
-}
-
 function Set-TextFile([string]$Path, [string]$Text) {
     # True when the file had to be written. No byte order mark, LF: what Go programs read.
     $wanted = $Text -replace "`r", ''

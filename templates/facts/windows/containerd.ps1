@@ -26,6 +26,7 @@ $Probes['containerd'] = {
             $detail = $answer.Lines -join ' | '
         }
     }
+    $onPath = @("$(Get-RegistryValue 'HKLM:\SYSTEM\CurrentControlSet\Control\Session Manager\Environment' 'Path')" -split ';') -contains 'C:\Program Files\containerd'
     [ordered]@{
         service = $state
         command = $command
@@ -33,6 +34,7 @@ $Probes['containerd'] = {
         config = $config
         crictl_config = $crictl
         environment = @($environment)
+        on_path = $onPath
         version = $version
         detail = $detail
     }

@@ -19,10 +19,12 @@ $Probes['kubelet'] = {
     if (Test-Path -LiteralPath 'C:\var\lib\kubelet\config.yaml') { $config = (Get-FileHash -LiteralPath 'C:\var\lib\kubelet\config.yaml' -Algorithm SHA256).Hash.ToLowerInvariant() }
     $nodeIp = ''
     if ($command -match '--node-ip=(\S+)') { $nodeIp = $Matches[1] }
+    $onPath = @("$(Get-RegistryValue 'HKLM:\SYSTEM\CurrentControlSet\Control\Session Manager\Environment' 'Path')" -split ';') -contains 'C:\k'
     [ordered]@{
         service = $state
         command = $command
         start = $start
+        on_path = $onPath
         joined = $joined
         server = $server
         flags = $flags

@@ -95,6 +95,8 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("containerd", "containerd/crictl_config", "", "crictl is not configured"),
     ("containerd", "containerd/command", "containerd.exe --run-service", "keeps no log"),
     ("containerd", "containerd/environment", ["HTTP_PROXY=http://p"], "its service knows a proxy"),
+    ("containerd", "containerd/on_path", False, "it is not on PATH"),
+    ("kubernetes", "kubelet/on_path", False, "C:\\k is not on PATH"),
     ("containerd", "containerd/service", "Stopped", "its service is Stopped"),
     ("containerd", "containerd/start", "Manual", "does not start with Windows"),
     ("containerd", "containerd/version", "v2.2.7", "it answers v2.2.7, not v2.3.4"),
