@@ -216,7 +216,15 @@ class Screen:
         with self._lock:
             self._rows = {"host": _Row()} | {name: _Row(idle="being read") for name in machines}
         if self.live:
-            self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=8, transient=True)
+            self._live = Live(
+                get_renderable=self._render,
+                console=self._console,
+                refresh_per_second=8,
+                transient=True,
+                # What others print goes above the live lines, unless it goes somewhere else anyway.
+                redirect_stdout=sys.stdout.isatty(),
+                redirect_stderr=sys.stderr.isatty(),
+            )
             self._live.start()
         elif not self.quiet:
             threading.Thread(target=self._repeat, name="still", daemon=True).start()

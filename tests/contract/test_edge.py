@@ -1,0 +1,210 @@
+"""The edge in a real process: Ctrl-C, a polite kill, a reader that goes away, unknown flags."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from provision.host.workspace import PRODUCT
+
+pytestmark = pytest.mark.timeout(60)
+
+INVOKE = [sys.executable, "-m", "invoke"]
+
+# A use case whose worker is blocked in a read for ever, as a connection to a machine may be.
+BLOCKED = """
+import os, sys, threading, time
+from provision.app import edge
+from provision.console import Screen
+
+def use_case(json=False):
+    ends = os.pipe()
+    threading.Thread(target=lambda: os.read(ends[0], 1), daemon=True).start()
+    screen = Screen()
+    screen.begin(["winw1"])
+    try:
+        print("ready", file=sys.stderr, flush=True)
+        while True: time.sleep(0.5)
+    except KeyboardInterrupt:
+        screen.end()
+        raise edge.Interrupted("still at work on the machines: features@winw1") from None
+
+edge._use_case = lambda command: use_case
+sys.exit(edge.call("up", {"json": True} if "json" in sys.argv else {}))
+"""
+
+
+def blocked(*arguments: str, **streams: int) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", BLOCKED, *arguments],
+        stdin=subprocess.DEVNULL,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams},  # type: ignore[call-overload]
+        text=True,
+        cwd=PRODUCT,
+    )
+    if process.stderr is not None:
+        assert process.stderr.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("as_json", [False, True])
+def test_an_interrupt_ends_at_once_and_says_what_goes_on(how: signal.Signals, as_json: bool) -> None:
+    process = blocked(*(["json"] if as_json else []))
+    began = time.monotonic()
+    process.send_signal(how)
+    out, err = process.communicate(timeout=20)
+    assert time.monotonic() - began < 1.0
+    assert process.returncode == 130
+    assert err == "\ninterrupted: still at work on the machines: features@winw1\n"
+    if as_json:
+        row = json.loads(out)
+        assert (row["family"], row["exit_code"]) == ("interrupted", 130)
+        assert "features@winw1" in row["details"]
+    else:
+        assert out == ""
+
+
+def test_an_interrupt_gives_the_terminal_its_cursor_back() -> None:
+    ours, theirs = pty.openpty()
+    environment = {"TERM": "xterm", "CI": ""}
+    process = subprocess.Popen(
+        [sys.executable, "-c", BLOCKED], stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.PIPE, text=True,
+        cwd=PRODUCT, env={**os.environ, **environment},
+    )  # fmt: skip
+    os.close(theirs)
+    assert process.stderr is not None
+    assert process.stderr.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    process.stderr.close()
+    shown = b""
+    while True:
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(ours)
+    assert b"\x1b[?25l" in shown  # it was live
+    assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")
+
+
+LONG = """
+import sys
+from provision.app import edge
+from provision.console import Screen
+
+def use_case():
+    screen = Screen()
+    for number in range(20000): screen.say(f"line {number}")
+    print("the last word")
+    print("went on", file=sys.stderr)
+    return int(sys.argv[1])
+
+edge._use_case = lambda command: use_case
+sys.exit(edge.call("up", {}))
+"""
+
+
+@pytest.mark.parametrize("code", [0, 7])
+def test_a_reader_that_goes_away_ends_nothing_and_hides_no_exit_code(code: int) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", LONG, str(code)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=PRODUCT,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline() == "line 0\n"
+    process.stdout.close()
+    assert process.stderr.read() == "went on\n"
+    process.stderr.close()
+    assert process.wait(20) == code
+
+
+def test_a_terminal_that_cannot_show_a_character() -> None:
+    code = """
+from provision.app import edge
+edge._use_case = lambda command: lambda: print("caf\\u00e9 \\u2026") or 0
+raise SystemExit(edge.call("up", {}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, cwd=PRODUCT, check=False,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"caf? ?\n", b"")
+
+
+def invoke(*arguments: str, cwd: Path = PRODUCT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*INVOKE, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=cwd, check=False
+    )
+
+
+@pytest.mark.parametrize("arguments", [("up", "--no-such-flag"), ("no-such-task",)])
+def test_wrong_usage_is_1(arguments: tuple[str, ...]) -> None:
+    done = invoke(*arguments)
+    assert done.returncode == 1
+    assert "No idea what" in done.stderr
+
+
+def test_the_list_names_every_task_with_a_line_about_it() -> None:
+    import tasks
+    from provision.app import edge
+
+    done = invoke("--list")
+    assert done.returncode == 0
+    for name in edge._COMMANDS:
+        assert f"  {name} " in done.stdout
+        assert getattr(tasks, name).__doc__.endswith(".")
+
+
+def test_every_flag_is_explained_and_a_letter_means_the_same_everywhere() -> None:
+    import tasks
+    from provision.app import edge
+
+    letters: dict[str, set[str]] = {}
+    for name in edge._COMMANDS:
+        for argument in getattr(tasks, name).get_arguments():
+            assert argument.help, f"{name} --{argument.name}"
+            for short in argument.names[1:]:
+                letters.setdefault(short, set()).add(argument.name)
+    assert letters == {"j": {"json"}, "s": {"set"}, "v": {"verbose"}, "y": {"yes"}}
+
+
+def test_the_tasks_import_nothing_but_invoke() -> None:
+    code = """
+import sys
+import invoke.program, invoke.tasks, invoke.context, invoke.exceptions
+before = set(sys.modules)
+import tasks
+new = {name.split('.')[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)
+print(sorted(new))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=PRODUCT, check=True
+    )
+    assert done.stdout == "['tasks']\n"
+
+
+def test_repeated_flags_reach_the_settings_whole(tmp_path: Path) -> None:
+    (tmp_path / "variables.yaml").write_text("{}\n")
+    flags = ("--variables", str(tmp_path / "variables.yaml"), "--set", "cluster.name=one", "--set", "cni=calico")
+    done = invoke("settings", "--json", *flags)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["cluster.name"]["value"] == "one"
