@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from provision.rehearsal.models.linux_box import LinuxBox, register
+from provision.rehearsal.models.linux_box import PATH, LinuxBox, register
 from provision.rehearsal.models.linux_program import Failed, Usage, options, path_of
 from provision.rehearsal.shell import Call, Unsupported
 
@@ -75,7 +75,7 @@ def sudo(box: LinuxBox, call: Call) -> int:
         env[found[1]] = found[2]
         argv = argv[1:]
     home = "/root" if process.user == "root" else f"/home/{process.user}"
-    inner = _nested(call, argv, HOME=home, USER=process.user, **env)
+    inner = _nested(call, argv, **{"HOME": home, "USER": process.user, "PATH": PATH, **env})  # its secure_path
     if box.which(argv[0]) is None:
         raise Failed(f"sudo: {argv[0]}: command not found")
     return run_nested(process, inner)
