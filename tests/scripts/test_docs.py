@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 import tasks
 from provision.app.edge import call
+from provision.doctor.judge import LINUX_DISK, OWN_MEMORY, WINDOWS_DISK
 from provision.errors import BUG, INTERRUPTED
 from provision.host.workspace import PRODUCT
 from provision.plan import plan
@@ -236,6 +237,23 @@ def test_what_the_product_says_about_the_readme_is_true() -> None:
     }
     headings = re.findall(r"^#+ (.+)$", (PRODUCT / "README.md").read_text(), flags=re.MULTILINE)
     assert said and said <= set(headings)
+
+
+def test_the_readme_has_what_each_provider_needs() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|(.*)$", (PRODUCT / "README.md").read_text(), flags=re.MULTILINE)
+    assert [provider for provider, _ in rows] == ["libvirt", "virtualbox", "vmware_desktop", "hyperv", "existing"]
+    for provider, row in rows[:-1]:
+        settings = complete(Settings(provider=provider))
+        for machine in settings.machines:
+            assert f"`{machine.box}`" in row, f"{provider}: {machine.box}"
+
+
+def test_the_readme_has_the_sizes_of_the_machines() -> None:
+    text = (PRODUCT / "README.md").read_text()
+    for machine in Settings().machines:
+        assert re.search(rf"`{machine.name}` \([^)]*{machine.cpus} processors, {machine.memory} MiB\)", text)
+    disk = LINUX_DISK + WINDOWS_DISK
+    assert f"{OWN_MEMORY} MiB more" in text and f"about {disk // 1000} GB of disk" in text
 
 
 def test_what_is_said_to_be_refused_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
