@@ -64,6 +64,8 @@ class Features(Section):
 
 
 class PortRange(_Part):
+    """Ports from `start` on, `count` of them."""
+
     start: int
     count: int
 

@@ -33,6 +33,8 @@ class Streams:
 
 @dataclass(frozen=True)
 class FileStat:
+    """What a machine says of one of its files; the size in bytes, the time in seconds since 1970."""
+
     size: int
     mtime: float
     folder: bool = False

@@ -137,6 +137,8 @@ class Command:
 
 @dataclass
 class Shell:
+    """One open shell of WS-Management, with the commands that run in it."""
+
     id: str
     owner: str
     code_page: str

@@ -106,7 +106,12 @@ def test_a_deadline_kills_the_whole_group_and_tells_the_last_words(tmp_path: Pat
 
 def test_the_stop_event_ends_the_whole_group(tmp_path: Path) -> None:
     note, stop = tmp_path / "pid", threading.Event()
-    threading.Thread(target=lambda: (until(note.exists), stop.set()), daemon=True).start()
+
+    def stop_it() -> None:
+        until(note.exists)
+        stop.set()
+
+    threading.Thread(target=stop_it, daemon=True).start()
     began = monotonic()
     done = run([*python(FAMILY), str(note)], timeout=60, stop=stop)
     assert done.code == -signal.SIGTERM

@@ -42,16 +42,17 @@ sys.exit(edge.call("up", {"json": True} if "json" in sys.argv else {}))
 """
 
 
-def blocked(*arguments: str, **streams: int) -> subprocess.Popen[str]:
+def blocked(*arguments: str) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [sys.executable, "-c", BLOCKED, *arguments],
         stdin=subprocess.DEVNULL,
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams},  # type: ignore[call-overload]
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         cwd=PRODUCT,
     )
-    if process.stderr is not None:
-        assert process.stderr.readline() == "ready\n"
+    assert process.stderr is not None
+    assert process.stderr.readline() == "ready\n"
     return process
 
 
