@@ -25,7 +25,8 @@ FILES = {
     "kubeadm": "dl.k8s.io/release/v1.36.4/bin/linux/amd64/kubeadm",
     "kubectl": "dl.k8s.io/release/v1.36.4/bin/linux/amd64/kubectl",
     "runc": "github.com/opencontainers/runc/releases/download/v1.3.0/runc.amd64",
-    "containerd-linux.tar.gz": "github.com/containerd/containerd/releases/download/v2.3.4/containerd-2.3.4-linux-amd64.tar.gz",
+    "containerd-linux.tar.gz": "github.com/containerd/containerd/releases/download/v2.3.4/"
+    "containerd-2.3.4-linux-amd64.tar.gz",
 }
 CONTAINERD_UNIT = """[Service]
 Type=notify
@@ -35,7 +36,8 @@ WantedBy=multi-user.target
 """
 KUBELET_UNIT = """[Service]
 EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
-ExecStart=/usr/local/bin/kubelet --config=/var/lib/kubelet/config.yaml --kubeconfig=/etc/kubernetes/kubelet.conf $KUBELET_KUBEADM_ARGS
+Environment="FILES=--config=/var/lib/kubelet/config.yaml --kubeconfig=/etc/kubernetes/kubelet.conf"
+ExecStart=/usr/local/bin/kubelet $FILES $KUBELET_KUBEADM_ARGS
 Restart=always
 [Install]
 WantedBy=multi-user.target
@@ -62,8 +64,8 @@ PREPARE = {
     "card": f"ip link set dev eth1 up; ip address add {ADDRESS}/24 dev eth1",
     "kernel": "modprobe overlay; modprobe br_netfilter; sysctl -q -w net.ipv4.ip_forward=1",
     "swap": "swapoff --all",
-    "containerd": "tar -xzf /files/containerd-linux.tar.gz -C /usr/local; install -m 0755 /files/runc /usr/local/sbin/runc;"
-    " mkdir -p /etc/containerd; cp /files/config.toml /etc/containerd/config.toml;"
+    "containerd": "tar -xzf /files/containerd-linux.tar.gz -C /usr/local;"
+    " install -m 0755 /files/runc /usr/local/sbin/runc; mkdir -p /etc/containerd; cp /files/config.toml /etc/containerd/config.toml;"
     " cp /files/containerd.service /etc/systemd/system/; systemctl enable --now containerd 2>/dev/null",
     "kubelet": "install -m 0755 /files/kubelet /files/kubeadm /files/kubectl -t /usr/local/bin;"
     " cp /files/kubelet.service /etc/systemd/system/; systemctl enable kubelet 2>/dev/null",
@@ -340,7 +342,7 @@ def test_detached_work_outlives_its_session_and_ends_with_the_boot(machine: Mach
             "sed -i 's/encapsulation: VXLAN/encapsulation: VXLANCrossSubnet/' /files/i.yaml",
             "VXLANCrossSubnet is not supported",
         ),
-        ("sed -i '/serviceCIDRs/d; /10.96/d' /files/i.yaml", "serviceCIDRs"),
+        ("sed -i '/serviceCIDRs/d' /files/i.yaml; sed -i '/10.96/d' /files/i.yaml", "serviceCIDRs"),
         ("sed -i 's/bgp: Disabled/bgp: Enabled/' /files/i.yaml", "bgp must be Disabled"),
         ("sed -i 's/: HNS/: Disabled/' /files/i.yaml", "windowsNodes must not be specified"),
         ("sed -i 's/10.244.0.0/10.200.0.0/' /files/i.yaml", "not within the platform"),
@@ -371,10 +373,12 @@ def test_the_operator_refuses_what_windows_cannot(machine: Machine, change: str,
     out = machine.fine(
         f"""set -euo pipefail
 for f in crds op e; do kubectl apply --server-side -f /files/$f.yaml > /dev/null; done
-{change.replace("; /10", "' /files/i.yaml; sed -i '/10")} > /dev/null
+{change} > /dev/null
 kubectl apply --server-side -f /files/i.yaml > /dev/null
 kubectl get nodes >/dev/null
-kubectl get tigerastatuses.operator.tigera.io calico -o jsonpath='{{.status.conditions[?(@.type=="Degraded")].message}}'"""
+DEGRADED='{{.status.conditions[?(@.type=="Degraded")].message}}'
+kubectl get tigerastatuses.operator.tigera.io calico -o "jsonpath=$DEGRADED"
+"""
     )
     assert complaint in out
 
@@ -415,9 +419,6 @@ nodeRegistration:
 
     assert "could not find a JWS signature" in tried("abcdef.0123456789abcdef", pin)[2]
     assert "none of the public keys" in tried(token, "sha256:" + "0" * 64)[2]
-    assert "can be unsafe" in worker.run("true")[2] + tried(token, "")[2].replace(
-        "none of the public keys", "can be unsafe"
-    )
     kube = "kubectl --kubeconfig=/etc/kubernetes/admin.conf"
     control.fine(f"{kube} delete secret -n kube-system bootstrap-token-{token.split('.')[0]}")
     assert "could not find a JWS signature" in tried(token, pin)[2]
