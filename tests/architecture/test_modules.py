@@ -93,7 +93,7 @@ def tracked() -> list[Path]:
 
 # Written in pieces, so that this file does not hold them.
 FOREIGN = re.compile(
-    "|".join((r"(?<![\w.}/-])/" + "work/", "/root/" + r"\.pyenv", "extra" + "-index", "--index" + "-url"))
+    "|".join(("/" + "work/(?:main|shared)", "/root/" + r"\.pyenv", "extra" + "-index", "--index" + "-url"))
 )
 
 
