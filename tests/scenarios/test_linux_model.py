@@ -65,7 +65,8 @@ PREPARE = {
     "kernel": "modprobe overlay; modprobe br_netfilter; sysctl -q -w net.ipv4.ip_forward=1",
     "swap": "swapoff --all",
     "containerd": "tar -xzf /files/containerd-linux.tar.gz -C /usr/local;"
-    " install -m 0755 /files/runc /usr/local/sbin/runc; mkdir -p /etc/containerd; cp /files/config.toml /etc/containerd/config.toml;"
+    " install -m 0755 /files/runc /usr/local/sbin/runc; mkdir -p /etc/containerd;"
+    " cp /files/config.toml /etc/containerd/config.toml;"
     " cp /files/containerd.service /etc/systemd/system/; systemctl enable --now containerd 2>/dev/null",
     "kubelet": "install -m 0755 /files/kubelet /files/kubeadm /files/kubectl -t /usr/local/bin;"
     " cp /files/kubelet.service /etc/systemd/system/; systemctl enable kubelet 2>/dev/null",

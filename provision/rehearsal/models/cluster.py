@@ -2,7 +2,7 @@
 
 The document lives in the control plane's state (section ``etcd``), so it survives whatever kills us; what has to
 happen in time is computed from stored moments when somebody asks (`settle`).  `cluster_objects` holds the kinds and
-the object store, `cluster_workloads` pods and nodes, `cluster_calico` the Tigera operator.
+the object store, `cluster_nodes` and `cluster_workloads` nodes and pods, `cluster_calico` the Tigera operator.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from provision.rehearsal.files import now
-from provision.rehearsal.models import cluster_calico, cluster_workloads
+from provision.rehearsal.models import cluster_calico, cluster_nodes, cluster_workloads
 from provision.rehearsal.models.cluster_objects import Objects, moment
 from provision.rehearsal.models.neighbours import JoinRefused, NodeReport
 
@@ -123,10 +123,10 @@ class Cluster:
 
         Machines are asked before and changed after, never while the cluster's own state is held: they ask us too.
         """
-        seen = cluster_workloads.look(self.machine.neighbours)
+        seen = cluster_nodes.look(self.machine.neighbours)
         effects: list[Callable[[], None]] = []
         with self.machine.state.change():
-            cluster_workloads.settle_nodes(self, seen)
+            cluster_nodes.settle_nodes(self, seen)
             cluster_calico.settle(self)
             cluster_workloads.settle_pods(self, seen, effects)
         for effect in effects:
@@ -215,8 +215,8 @@ class Cluster:
     def has_node(self, name: str) -> bool:
         with self.machine.state.reading():
             node = self.objects.get("nodes", "", name)
-        return node is not None and cluster_workloads.is_ready(node)
+        return node is not None and cluster_nodes.is_ready(node)
 
     def register(self, machine: Machine, report: NodeReport) -> None:  # noqa: ARG002 - see ClusterApi
         with self.machine.state.change():
-            cluster_workloads.register_node(self, report)
+            cluster_nodes.register_node(self, report)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
+from provision.rehearsal.models.cluster_nodes import system
 from provision.rehearsal.models.cluster_objects import Object
-from provision.rehearsal.models.cluster_workloads import system
 
 if TYPE_CHECKING:
     from provision.rehearsal.models.cluster import Cluster

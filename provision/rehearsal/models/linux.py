@@ -20,6 +20,7 @@ from provision.rehearsal.models import (  # noqa: F401 - they make their program
     linux_containerd,
     linux_coreutils,
     linux_depot,
+    linux_files,
     linux_kernel,
     linux_kubeadm,
     linux_kubectl,
@@ -37,11 +38,13 @@ from provision.rehearsal.shell import Unsupported, run_script
 from provision.rehearsal.standin import standin
 
 register(linux_coreutils.PROGRAMS)
+register(linux_files.PROGRAMS)
 register(linux_text.PROGRAMS)
 
 SBIN = ("modprobe", "lsmod", "sysctl", "swapoff", "swapon", "ip", "nft", "iptables", "losetup", "ethtool")
 BIN = (
-    *linux_coreutils.PROGRAMS, *linux_text.PROGRAMS, "bash", "sudo", "timeout", "sleep", "env", "nice", "kill", "uname",
+    *linux_coreutils.PROGRAMS, *linux_files.PROGRAMS, *linux_text.PROGRAMS,
+    "bash", "sudo", "timeout", "sleep", "env", "nice", "kill", "uname",
     "hostname", "whoami", "id", "nproc", "df", "timedatectl", "tar", "systemctl", "systemd-run", "journalctl",
     "hostnamectl", "python3", "apt-get", "mount", "umount",
 )  # fmt: skip

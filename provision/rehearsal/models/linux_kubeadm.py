@@ -10,12 +10,12 @@ import yaml
 
 from provision import knowledge
 from provision.rehearsal.files import now
-from provision.rehearsal.models import linux_kernel
 from provision.rehearsal.models.cluster import ca_hash, make_ca
 from provision.rehearsal.models.cluster_addons import addons
 from provision.rehearsal.models.linux_box import LinuxBox, register
-from provision.rehearsal.models.linux_containerd import ENDPOINTS, cri_problem, pull, runc_problem
+from provision.rehearsal.models.linux_containerd import cri_problem, pull, runc_problem
 from provision.rehearsal.models.linux_kubeadm_config import BadConfig, Config, read_config
+from provision.rehearsal.models.linux_kubeadm_preflight import KUBELET, common, refuse
 from provision.rehearsal.models.linux_program import Failed, Usage, options, path_of
 from provision.rehearsal.models.linux_units import UnitError
 from provision.rehearsal.models.neighbours import ClusterApi, JoinRefused, api_at
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 KUBERNETES = "/etc/kubernetes"
 STATIC = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
-KUBELET = "kubelet.service"
 _CERTIFICATES = (
     "admin.conf", "apiserver", "apiserver-etcd-client", "apiserver-kubelet-client", "controller-manager.conf",
     "etcd-healthcheck-client", "etcd-peer", "etcd-server", "front-proxy-client", "scheduler.conf", "super-admin.conf",
@@ -84,74 +83,6 @@ def _config(box: LinuxBox, call: Call, name: str) -> Config:
     return read_config(text, box.version)
 
 
-def _refuse(problems: list[str]) -> None:
-    if problems:
-        listed = "\n".join(f"\t[ERROR {problem}" for problem in problems)
-        raise Failed(
-            f"[preflight] Some fatal errors occurred:\n{listed}\n[preflight] If you know what you "
-            "are doing, you can make "
-            "a check non-fatal with `--ignore-preflight-errors=...`\nerror: error execution phase preflight: preflight "
-            "checks failed"
-        )
-
-
-def _common(box: LinuxBox, call: Call, config: Config) -> list[str]:
-    """What init and join both look at."""
-    problems = []
-    machine = box.machine
-    if config.socket not in ENDPOINTS:
-        problems.append(
-            f"CRI]: container runtime is not running: dial {config.socket}: connect: no such file or directory"
-        )
-    elif problem := cri_problem(machine):
-        problems.append(f"CRI]: could not connect to the container runtime: {problem}")
-    if linux_kernel.get(machine, "net/ipv4/ip_forward") != "1":
-        problems.append(
-            "FileContent--proc-sys-net-ipv4-ip_forward]: /proc/sys/net/ipv4/ip_forward contents are not set to 1"
-        )
-    # Checked until 1.29; since then it is left to the CNI (kubernetes pull request 123464).
-    if knowledge.parse(box.version.lstrip("v")).minor < 30:
-        path = "/proc/sys/net/bridge/bridge-nf-call-iptables"
-        if linux_kernel.get(machine, "net/bridge/bridge-nf-call-iptables") != "1":
-            problems.append(f"FileContent--proc-sys-net-bridge-bridge-nf-call-iptables]: {path} does not exist")
-    for name in ("losetup", "mount", "cp"):
-        if box.which(name) is None:
-            problems.append(f"FileExisting-{name}]: {name} not found in system path")
-    if linux_kernel.swapping(machine):
-        call.err(
-            "\t[WARNING Swap]: swap is supported for cgroup v2 only. The kubelet must be properly "
-            "configured to use swap\n"
-        )
-    if machine.units.enabled(KUBELET) != "enabled":
-        call.err(
-            "\t[WARNING Service-Kubelet]: kubelet service is not enabled, please run 'systemctl "
-            "enable kubelet.service'\n"
-        )
-    program = box.which("kubelet")
-    if program is None:
-        problems.append("FileExisting-kubelet]: kubelet not found in system path")
-    else:
-        try:
-            kubelet = knowledge.parse(box.identify(program).version.lstrip("v"))
-        except OSError as error:
-            problems.append(f"KubeletVersion]: couldn't get kubelet version: fork/exec {program}: {error.strerror}")
-        else:
-            own = knowledge.parse(box.version.lstrip("v"))
-            if kubelet.minor > own.minor:
-                problems.append(
-                    f"KubeletVersion]: the kubelet version is higher than the control plane version: {kubelet}"
-                )
-    if config.node_name != config.node_name.lower() or not re.fullmatch(
-        r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", config.node_name
-    ):
-        problems.append(f"NodeName]: {config.node_name} is no valid node name")
-    return problems
-
-
-def _addresses(machine: LinuxMachine) -> list[str]:
-    return machine.addresses()
-
-
 def _init(box: LinuxBox, call: Call, config: Config) -> int:
     machine = box.machine
     init, cluster = config.documents.get("InitConfiguration"), config.documents.get("ClusterConfiguration")
@@ -170,9 +101,9 @@ def _init(box: LinuxBox, call: Call, config: Config) -> int:
             f"this version of kubeadm only supports deploying clusters with the control plane "
             f"version >= 1.{own.minor - 1}.0. Current version: {version}"
         )
-    problems = _common(box, call, config)
+    problems = common(box, call, config)
     address = str(init.get("localAPIEndpoint", {}).get("advertiseAddress", ""))
-    if address not in _addresses(machine):
+    if address not in machine.addresses():
         problems.append(f"AdvertiseAddress]: {address or 'no address'} is on no card that is up")
     for name in STATIC:
         path = f"{KUBERNETES}/manifests/{name}.yaml"
@@ -186,7 +117,7 @@ def _init(box: LinuxBox, call: Call, config: Config) -> int:
         problems.append("NumCPU]: the number of available CPUs 1 is less than the required 2")
     if int(machine.spec.get("memory", 4096)) < 1700:
         problems.append(f"Mem]: the system RAM ({machine.spec['memory']} MB) is less than the minimum 1700 MB")
-    _refuse(problems)
+    refuse(problems)
     if problem := runc_problem(box):
         raise Failed(f"error execution phase wait-control-plane: failed to create containerd task: {problem}")
     _certificates(box, call, address, config)
@@ -333,13 +264,13 @@ def _join(box: LinuxBox, call: Call, config: Config) -> int:
     if "JoinConfiguration" not in config.documents:
         raise BadConfig("no JoinConfiguration kind was found in the YAML file")
     call.out("[preflight] Running pre-flight checks\n")
-    problems = _common(box, call, config)
+    problems = common(box, call, config)
     for path in (f"{KUBERNETES}/kubelet.conf", f"{KUBERNETES}/bootstrap-kubelet.conf"):
         if box.files.exists(path):
             problems.append(f"FileAvailable-{path.replace('/', '-')}]: {path} already exists")
     if machine.units.is_active(KUBELET):
         problems.append("Port-10250]: Port 10250 is in use")
-    _refuse(problems)
+    refuse(problems)
     host, _, port = config.endpoint.partition(":")
     api: ClusterApi | None
     try:

@@ -7,12 +7,11 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from provision.rehearsal.shell import conditions
+from provision.rehearsal.shell import builtins_text, conditions
 from provision.rehearsal.shell import syntax as s
+from provision.rehearsal.shell.builtins_text import usage, write
 from provision.rehearsal.shell.control import BreakLoop, ExitShell, ReturnFunction
 from provision.rehearsal.shell.parse import parse
-from provision.rehearsal.shell.streams import Source
-from provision.rehearsal.shell.words import ansi
 
 if TYPE_CHECKING:
     from provision.rehearsal.shell.interpreter import Shell
@@ -47,196 +46,6 @@ UNKNOWN = frozenset(
     ]
 )
 _OPTION_LETTERS = {"e": "errexit", "u": "nounset", "f": "noglob"}
-
-
-def _write(shell: Shell, text: str, fd: int = 1) -> None:
-    shell.sink(fd).write(text.encode("utf-8", "surrogateescape"))
-
-
-def _usage(shell: Shell, words: list[str], message: str, code: int = 2) -> int:
-    shell.complain(f"{words[0]}: {message}")
-    return code
-
-
-def _echo(shell: Shell, words: list[str], line: int) -> int:
-    end, escapes, rest = "\n", False, words[1:]
-    while rest and re.fullmatch(r"-[neE]+", rest[0]):
-        end = "" if "n" in rest[0] else end
-        escapes = "e" in rest[0] or (escapes and "E" not in rest[0])
-        rest = rest[1:]
-    text = " ".join(rest)
-    _write(shell, (ansi(text, line) if escapes else text) + end)
-    return 0
-
-
-_DIRECTIVE = re.compile(
-    r"%([-+ 0#]*)(\*|\d+)?(?:\.(\*|\d+))?(\([^)]*\)T|[a-zA-Z%])|\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", re.S
-)
-
-
-def quoted(text: str) -> str:
-    """A text as ``printf %q`` writes it."""
-    if not text:
-        return "''"
-    if re.search(r"[\x00-\x1f\x7f]", text):
-        return "$'" + "".join(_ansi_quoted(c) for c in text) + "'"
-    return re.sub(r"([^A-Za-z0-9_./:=@%+,-])", r"\\\1", text)
-
-
-def _ansi_quoted(c: str) -> str:
-    known = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "'": "\\'", "\\": "\\\\", "\x1b": "\\E"}
-    return known.get(c) or (f"\\{ord(c):03o}" if ord(c) < 32 or ord(c) == 127 else c)
-
-
-def _printf(shell: Shell, words: list[str], line: int) -> int:
-    rest = words[1:]
-    target = None
-    if rest[:1] == ["-v"]:
-        target, rest = rest[1], rest[2:]
-    if rest[:1] == ["--"]:
-        rest = rest[1:]
-    if not rest:
-        return _usage(shell, words, "usage: printf [-v var] format [arguments]")
-    form, values = rest[0], rest[1:]
-    out: list[str] = []
-    code = 0
-    while True:
-        waiting = list(values)
-        text, bad = _format(shell, form, values, line)
-        out.append(text)
-        code = code or bad
-        if not values or len(values) == len(waiting):
-            break
-    if target is None:
-        _write(shell, "".join(out))
-    else:
-        shell.assign(target, None, "".join(out))
-    return code
-
-
-def _format(shell: Shell, form: str, values: list[str], line: int) -> tuple[str, int]:
-    """One pass over the format; takes its arguments off the front of ``values``."""
-    code = 0
-
-    def take() -> str:
-        return values.pop(0) if values else ""
-
-    def number(text: str) -> int:
-        nonlocal code
-        try:
-            if text[:1] in ("'", '"'):
-                return ord(text[1])
-            return int(text, 0) if not re.fullmatch(r"-?0\d+", text) else int(text, 8)
-        except ValueError:
-            if text:
-                shell.complain(f"printf: {text}: invalid number")
-                code = 1
-            return 0
-
-    def one(found: re.Match[str]) -> str:
-        flags, width, precision, kind, escape = found.groups()
-        if escape:
-            return ansi("\\" + escape, line)
-        if kind == "%":
-            return "%"
-        width = take() if width == "*" else width or ""
-        precision = take() if precision == "*" else precision
-        dot = "" if precision is None else f".{precision}"
-        if kind in "sbq":
-            text = take()
-            text = ansi(text, line) if kind == "b" else quoted(text) if kind == "q" else text
-            return f"%{flags}{width}{dot}s" % text
-        if kind in "diuxXo":
-            return f"%{flags}{width}{dot}{'d' if kind in 'iu' else kind}" % number(take())
-        if kind == "f":
-            return f"%{flags}{width}{dot}f" % float(take() or 0)
-        if kind == "c":
-            return take()[:1]
-        raise s.Unsupported(f"printf %{kind}", line)
-
-    return _DIRECTIVE.sub(one, form), code
-
-
-def _read(shell: Shell, words: list[str], line: int) -> int:
-    raw, delimiter, array, silent = False, b"\n", None, 1
-    rest = words[1:]
-    while rest and rest[0].startswith("-") and rest[0] != "--":
-        option = rest.pop(0)
-        if option in ("-r", "-s", "-rs"):
-            raw = raw or "r" in option
-        elif option in ("-d", "-rd"):
-            raw = raw or "r" in option
-            delimiter = rest.pop(0).encode()[:1] or b"\0"
-        elif option in ("-a", "-ra"):
-            raw = raw or "r" in option
-            array = rest.pop(0)
-        elif option == "-u":
-            silent = int(rest.pop(0))
-        else:
-            raise s.Unsupported(f"read {option}", line)
-    if not raw:
-        raise s.Unsupported("read without -r", line)
-    source = shell.descriptors.get(0 if silent == 1 else silent)
-    data = source.line(delimiter) if isinstance(source, Source) else b""
-    ended = data.endswith(delimiter)
-    text = (data[: -len(delimiter)] if ended else data).decode("utf-8", "surrogateescape")
-    _distribute(shell, text, rest or ["REPLY"], array, whole=not rest)
-    return 0 if ended else 1
-
-
-def _distribute(shell: Shell, text: str, names: list[str], array: str | None, *, whole: bool) -> None:
-    separators = shell.variables.text("IFS")
-    separators = " \t\n" if separators is None else separators
-    if array is not None:
-        shell.set_array(array, shell.expand._split(text)[0])
-        return
-    if whole:
-        shell.assign(names[0], None, text)
-        return
-    blank = "".join(c for c in separators if c in " \t\n")
-    rest = text.strip(blank) if blank else text
-    for name in names[:-1]:
-        found = re.search(rf"[{re.escape(separators)}]", rest) if separators else None
-        if found is None:
-            shell.assign(name, None, rest)
-            rest = ""
-            continue
-        shell.assign(name, None, rest[: found.start()])
-        rest = rest[found.start() :]
-        # One hard separator with the white space around it, or white space alone.
-        edge = re.match(
-            rf"[{re.escape(blank)}]*[{re.escape(separators)}]?[{re.escape(blank)}]*" if blank else ".", rest
-        )
-        rest = rest[edge.end() :] if edge else rest
-    if (
-        separators
-        and len(rest)
-        and rest[-1] in separators
-        and rest[-1] not in blank
-        and not (set(rest[:-1]) & set(separators))
-    ):
-        rest = rest[:-1]
-    shell.assign(names[-1], None, rest)
-
-
-def _mapfile(shell: Shell, words: list[str], line: int) -> int:
-    rest, strip = words[1:], False
-    end = b"\n"
-    while rest and rest[0].startswith("-"):
-        option = rest.pop(0)
-        if option == "-t":
-            strip = True
-        elif option in ("-d", "-td"):
-            strip = strip or "t" in option
-            end = rest.pop(0).encode()[:1] or b"\0"
-        else:
-            raise s.Unsupported(f"{words[0]} {option}", line)
-    source = shell.descriptors.get(0)
-    values: list[str] = []
-    while isinstance(source, Source) and (data := source.line(end)):
-        values.append((data.removesuffix(end) if strip else data).decode("utf-8", "surrogateescape"))
-    shell.set_array(rest[0] if rest else "MAPFILE", values)
-    return 0
 
 
 def _set(shell: Shell, words: list[str], line: int) -> int:
@@ -283,7 +92,7 @@ def declare(shell: Shell, name: str, arguments: list[str | s.Assignment], line: 
     if not arguments:
         raise s.Unsupported(f"{name} without names", line)
     if name == "local" and not shell.depth:
-        return _usage(shell, [name], "can only be used in a function", 1)
+        return usage(shell, [name], "can only be used in a function", 1)
     local = name == "local" or (name in ("declare", "typeset") and shell.depth > 0 and "g" not in flags)
     kind = "keyed" if "A" in flags else "indexed" if "a" in flags else None
     for argument in arguments:
@@ -351,7 +160,7 @@ def _exit(shell: Shell, words: list[str], line: int) -> int:
 
 def _return(shell: Shell, words: list[str], line: int) -> int:
     if not shell.depth:
-        return _usage(shell, words, "can only `return' from a function or sourced script")
+        return usage(shell, words, "can only `return' from a function or sourced script")
     raise ReturnFunction(_code(shell, words))
 
 
@@ -369,9 +178,9 @@ def _cd(shell: Shell, words: list[str], line: int) -> int:
     try:
         folder = shell.box.files.stat(path).folder
     except (FileNotFoundError, NotADirectoryError):
-        return _usage(shell, words, f"{target}: No such file or directory", 1)
+        return usage(shell, words, f"{target}: No such file or directory", 1)
     if not folder:
-        return _usage(shell, words, f"{target}: Not a directory", 1)
+        return usage(shell, words, f"{target}: Not a directory", 1)
     shell.cwd = path
     shell.assign("PWD", None, path)
     return 0
@@ -381,12 +190,12 @@ def _test(shell: Shell, words: list[str], line: int) -> int:
     arguments = words[1:]
     if words[0] == "[":
         if arguments[-1:] != ["]"]:
-            return _usage(shell, words, "missing `]'")
+            return usage(shell, words, "missing `]'")
         arguments = arguments[:-1]
     try:
         return int(not conditions.single_brackets(shell, arguments, line))
     except conditions.BadTest as error:
-        return _usage(shell, words, str(error))
+        return usage(shell, words, str(error))
 
 
 def _command(shell: Shell, words: list[str], line: int) -> int:
@@ -395,7 +204,7 @@ def _command(shell: Shell, words: list[str], line: int) -> int:
         for name in words[2:]:
             found = _found(shell, name)
             if found:
-                _write(shell, found[1] + "\n")
+                write(shell, found[1] + "\n")
                 code = 0
         return code
     if len(words) > 1 and not words[1].startswith("-"):
@@ -419,17 +228,17 @@ def _type(shell: Shell, words: list[str], line: int) -> int:
         if words[1] != "-t":
             found = ("file", path) if (path := shell.box.which(words[2])) else None
         if found:
-            _write(shell, (found[0] if words[1] == "-t" else found[1]) + "\n")
+            write(shell, (found[0] if words[1] == "-t" else found[1]) + "\n")
         return 0 if found else 1
     code = 0
     for name in words[1:]:
         found = _found(shell, name)
         if not found:
-            code = _usage(shell, words, f"{name}: not found", 1)
+            code = usage(shell, words, f"{name}: not found", 1)
         elif found[0] == "file":
-            _write(shell, f"{name} is {found[1]}\n")
+            write(shell, f"{name} is {found[1]}\n")
         elif found[0] == "builtin":
-            _write(shell, f"{name} is a shell builtin\n")
+            write(shell, f"{name} is a shell builtin\n")
         else:
             raise s.Unsupported(f"type {name} of a function", line)
     return code
@@ -440,7 +249,7 @@ def _wait(shell: Shell, words: list[str], line: int) -> int:
     for pid in words[1:] or list(shell.jobs):
         job = shell.jobs.pop(pid, None)
         if job is None:
-            return _usage(shell, words, f"pid {pid} is not a child of this shell", 127)
+            return usage(shell, words, f"pid {pid} is not a child of this shell", 127)
         while job.thread.is_alive() and not shell.box.killed.is_set():
             job.thread.join(0.05)
         code = job.code if words[1:] else 0
@@ -459,11 +268,11 @@ def _kill(shell: Shell, words: list[str], line: int) -> int:
 
 def _source(shell: Shell, words: list[str], line: int) -> int:
     if len(words) < 2:
-        return _usage(shell, words, "filename argument required")
+        return usage(shell, words, "filename argument required")
     try:
         text = shell.box.files.read(shell.path(words[1])).decode()
     except FileNotFoundError:
-        return _usage(shell, words, f"{words[1]}: No such file or directory", 1)
+        return usage(shell, words, f"{words[1]}: No such file or directory", 1)
     saved = shell.positional
     shell.positional = words[2:] or saved
     shell.depth += 1
@@ -503,7 +312,7 @@ def _exec(shell: Shell, words: list[str], line: int) -> int:
 
 
 def _pwd(shell: Shell, words: list[str], line: int) -> int:
-    _write(shell, f"{shell.cwd}\n")
+    write(shell, f"{shell.cwd}\n")
     return 0
 
 
@@ -517,11 +326,11 @@ BUILTINS: dict[str, Callable[[Shell, list[str], int], int]] = {
     ":": lambda shell, words, line: 0,
     "true": lambda shell, words, line: 0,
     "false": lambda shell, words, line: 1,
-    "echo": _echo,
-    "printf": _printf,
-    "read": _read,
-    "mapfile": _mapfile,
-    "readarray": _mapfile,
+    "echo": builtins_text.echo,
+    "printf": builtins_text.printf,
+    "read": builtins_text.read,
+    "mapfile": builtins_text.mapfile,
+    "readarray": builtins_text.mapfile,
     "set": _set,
     "shopt": _shopt,
     "unset": _unset,

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from provision.clock import utc_now
 from provision.rehearsal.files import StateFiles
-from provision.rehearsal.models import linux_coreutils, linux_program, linux_text
+from provision.rehearsal.models import linux_coreutils, linux_files, linux_program, linux_text
 from provision.rehearsal.shell import Call, run_script
 from provision.rehearsal.state import MachineState
 
-PROGRAMS = {**linux_coreutils.PROGRAMS, **linux_text.PROGRAMS}
+PROGRAMS = {**linux_coreutils.PROGRAMS, **linux_files.PROGRAMS, **linux_text.PROGRAMS}
 
 
 class Box:
