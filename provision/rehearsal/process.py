@@ -7,6 +7,7 @@ command starts it anew from the state files.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import logging
 import os
@@ -150,6 +151,8 @@ def main(argv: list[str]) -> int:
         log.info("another process serves %s", folder)
         return 0
     with lock:
+        # What every thread is at goes into the log: for a report of a hang.
+        faulthandler.register(signal.SIGUSR1, all_threads=True)
         process = Process(folder, float(argv[1]) if len(argv) > 1 else IDLE)
         signal.signal(signal.SIGTERM, lambda *_: process.ended.set())
         signal.signal(signal.SIGINT, lambda *_: process.ended.set())

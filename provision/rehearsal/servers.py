@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,52 @@ from provision.rehearsal.machine import Machine
 from provision.rehearsal.serving import Faults, LoopThread, Served
 from provision.rehearsal.ssh_server import make_host_key, serve_ssh
 from provision.rehearsal.wsman_server import serve_wsman
+
+
+class Pump:
+    """Passes a command's output on in a thread of its own.
+
+    A model may write while it holds its machine's state, and the servers' loop asks machines for
+    theirs: a write that waited for the loop would be the end of both.
+    """
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+        self._queue: queue.SimpleQueue[tuple[Callable[[bytes], None], bytes] | None] = queue.SimpleQueue()
+        self._broken = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def streams(self) -> Streams:
+        """Streams whose writes return at once."""
+        return Streams(
+            self._streams.stdin,
+            lambda data: self._put(self._streams.stdout, data),
+            lambda data: self._put(self._streams.stderr, data),
+            self._streams.killed,
+        )
+
+    def _put(self, write: Callable[[bytes], None], data: bytes) -> None:
+        if self._broken.is_set():
+            raise BrokenPipeError("the client has gone")
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="output", daemon=True)
+            self._thread.start()
+        self._queue.put((write, data))
+
+    def _run(self) -> None:
+        while (item := self._queue.get()) is not None:
+            if not self._broken.is_set():
+                try:
+                    item[0](item[1])
+                except OSError:
+                    self._broken.set()
+
+    def finish(self) -> None:
+        """Return when everything was passed on."""
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+
 
 REFUSED_LOGINS = 2  # that many logins a boot-refused machine refuses
 
@@ -47,9 +94,11 @@ class Door:
             self.running += 1
         if self._machine.faults.strikes("drop"):
             self._switches.cut_output_after = 1
+        pump = Pump(streams)
         try:
-            return self._machine.execute(command_line, streams)
+            return self._machine.execute(command_line, pump.streams())
         finally:
+            pump.finish()
             self._machine.answered()
             with self._lock:
                 self.running -= 1

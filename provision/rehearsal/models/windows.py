@@ -102,8 +102,8 @@ class WindowsMachine(Machine):
         return self.files.read(keys).decode().splitlines()
 
     def addresses(self) -> list[str]:
-        with self.state.reading():
-            return live_addresses(self)
+        # Neighbours ask while they hold their own state: no lock here, or two machines wait for each other.
+        return live_addresses(self)
 
     def node(self) -> NodeReport | None:
         """What the running kubelet says; None when it does not run, has no credentials or is cut off."""

@@ -76,6 +76,7 @@ def _pick_addresses(machine: WindowsMachine, bound: Bound) -> list[dict[str, Any
 def new_net_ip_address(process: WindowsProcess, bound: Bound) -> Iterable[object]:
     machine = process.machine
     only_v4(bound)
+    others = {a for other in machine.neighbours.all() if other is not machine for a in other.addresses()}
     with machine.state.change() as data:
         card = required(machine, bound, "MSFT_NetIPInterface")[0]
         try:
@@ -86,9 +87,7 @@ def new_net_ip_address(process: WindowsProcess, bound: Bound) -> Iterable[object
             raise cim_failed("Invalid parameter IPAddress or PrefixLength", "Windows System Error 87") from None
         if any(entry["address"] == str(address) for entry in addresses(machine)):
             raise cim_failed("Instance MSFT_NetIPAddress already exists", "Windows System Error 5010")
-        taken = machine.faults.strikes("address-taken") or any(
-            str(address) in other.addresses() for other in machine.neighbours.all() if other is not machine
-        )
+        taken = machine.faults.strikes("address-taken") or str(address) in others
         wait = machine.latencies.seconds("windows-card")
         entry = new_address(card["index"], str(address), prefix, "Manual", now() + wait) | {"taken": taken}
         # A card with an address of its own gives up the link-local one; with DHCP on, the lease stays.
