@@ -67,7 +67,8 @@ class Either(threading.Event):
     def wait(self, timeout: float | None = None) -> bool:
         end = None if timeout is None else monotonic() + timeout
         while not self.is_set():
-            left = 0.05 if end is None else min(0.05, end - monotonic())
+            # Two events cannot be waited for at once; whoever waits without an end is in no hurry.
+            left = 0.25 if end is None else min(0.05, end - monotonic())
             if left <= 0:
                 return False
             self._events[0].wait(left)
