@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,6 +47,7 @@ class RehearsalProvider:
         self.settings = settings
         self.folder = workspace.rehearsal
         self.client = Client(self.folder)
+        self._making = threading.Lock()  # several machines are made at once, with one key
 
     def prepare(self, deadline: Deadline, on_line: OnLine) -> None:
         """Start the process, with today's scale and faults.
@@ -162,15 +164,16 @@ class RehearsalProvider:
     def _credentials(self) -> dict[str, str]:
         """The throw-away password and key of this rehearsal, made once, 0600."""
         path = self.folder / "credentials.json"
-        if not path.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.folder.chmod(0o700)
-            import asyncssh  # heavy, and only needed once a cluster
+        with self._making:
+            if not path.exists():
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self.folder.chmod(0o700)
+                import asyncssh  # heavy, and only needed once a cluster
 
-            key = asyncssh.generate_private_key("ssh-ed25519", comment="rehearsal")
-            write_atomically(self.folder / "id_ed25519", key.export_private_key(), mode=0o600)
-            public = key.export_public_key().decode().strip()
-            document = {"rehearsal": True, "password": secrets.token_urlsafe(15), "public_key": public}
-            write_atomically(path, json.dumps(document), mode=0o600)
+                key = asyncssh.generate_private_key("ssh-ed25519", comment="rehearsal")
+                write_atomically(self.folder / "id_ed25519", key.export_private_key(), mode=0o600)
+                public = key.export_public_key().decode().strip()
+                document = {"rehearsal": True, "password": secrets.token_urlsafe(15), "public_key": public}
+                write_atomically(path, json.dumps(document), mode=0o600)
         found: dict[str, str] = json.loads(path.read_text())
         return found
