@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import sys
+import textwrap
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -116,7 +117,10 @@ def _interrupted(command: str, words: str, *, as_json: bool) -> NoReturn:
         print(_SHOW_CURSOR, end="", flush=True)
     if as_json:
         _say(command, "interrupted", words, "run it again", "interrupted", INTERRUPTED, as_json=True)
-    print(f"\ninterrupted{': ' + words if words else ''}", file=sys.stderr, flush=True)
+    text = f"interrupted{': ' + words if words else ''}"
+    if sys.stderr.isatty():
+        text = textwrap.fill(text, shutil.get_terminal_size().columns - 1, break_on_hyphens=False)
+    print(f"\n{text}", file=sys.stderr, flush=True)
     sys.stdout.flush()
     os._exit(INTERRUPTED)
 
