@@ -52,8 +52,9 @@ if [ -z "$CARD" ]; then
 fi
 
 if [ "$CARD" != kube ]; then
-    ip link set dev "$CARD" down
-    ip link set dev "$CARD" name kube
+    # udev renames it too, perhaps at this very moment: then all that counts is that kube is there.
+    ip link set dev "$CARD" down || true
+    ip link set dev "$CARD" name kube || [ -e /sys/class/net/kube ]
 fi
 ip link set dev kube up
 case " $(ip -brief -4 address show dev kube) " in
