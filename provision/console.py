@@ -28,7 +28,7 @@ _STEP_WIDTH = 31  # of the column with step@machine; longer names shift their ow
 _NAME_WIDTH = 16  # the same of a step's name on a machine's live line
 _TIMES_WIDTH = 16  # and of its times
 _SEGMENT = 26  # the least that one of several steps of a machine gets on its line
-_BREAKABLE = 28  # a table's cells longer than this may be broken where the terminal is too narrow
+_BREAKABLE = 28  # a table's cells longer than this, or with spaces, may be broken where the terminal is too narrow
 _STYLES = {"Ready": "green", "NotReady": "red", "no node": "red", "true": "green", "missing": "yellow"}
 _BEAT = 60.0  # seconds after which a plain log says again what is at work
 
@@ -195,8 +195,9 @@ class Screen:
             return
         made = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
         for number, column in enumerate(columns):
-            longest = max((len(row[number]) for row in cells), default=0)
-            made.add_column(column, overflow="fold", no_wrap=longest <= _BREAKABLE)
+            # Names stay whole: the first columns, and whatever is short.
+            breakable = number and any(len(row[number]) > _BREAKABLE or " " in row[number] for row in cells)
+            made.add_column(column, overflow="fold", no_wrap=not breakable)
         for row in cells:
             made.add_row(*(Text(cell, _STYLES.get(cell, "")) for cell in row))
         self._console.print(made)

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from provision.app.session import Session
 from provision.facts.base import UnknownFact, World
 from provision.facts.cluster import Nodes
+
+# "Debian GNU/Linux 12 (bookworm)", "Windows Server 2022 Standard Evaluation"
+_NOISE = re.compile(
+    r" GNU/Linux| LTS$| \([a-z ]+\)$|(?<=Windows) Server| Standard| Datacenter| Evaluation|^Microsoft ", re.IGNORECASE
+)
 
 COLUMNS = ("node", "status", "os", "kubelet", "runtime", "address")
 
@@ -27,3 +35,8 @@ def node_rows(session: Session, world: World) -> tuple[tuple[str, ...], list[tup
         version, runtime = node.kubelet_version, node.container_runtime
         rows.append((node.name, status, node.os_image, version, runtime, node.internal_ip))
     return COLUMNS, rows
+
+
+def for_people(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The rows of `node_rows` in the width of a terminal: without what every node says of its system."""
+    return [tuple(_NOISE.sub("", cell).replace("://", " ") for cell in row) for row in rows]

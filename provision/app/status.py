@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from provision.app.nodes import node_rows
+from provision.app.nodes import for_people, node_rows
 from provision.app.session import Session, open_session
 from provision.app.world import Observation, look
 from provision.clock import utc_now
@@ -49,9 +49,9 @@ def status(variables: str = "", set: Sequence[str] = (), json: bool = False) -> 
         return 0
     label = " (rehearsal)" if session.rehearsed else ""
     screen.say(f"cluster {session.settings.cluster.name}, provider {session.settings.provider}{label}", "bold")
-    screen.table("", ("machine", "state", "version", "up since"), machines)
+    screen.table("", ("machine", "state", "version", "up since"), for_people(machines))
     screen.say("")
-    screen.table("", columns, nodes)
+    screen.table("", columns, for_people(nodes))
     screen.say("")
     for finding in findings:
         screen.say(f"! {finding}", "yellow")

@@ -13,7 +13,7 @@ from pathlib import Path
 from provision import journal as journals
 from provision.app.edge import Interrupted
 from provision.app.failure import explain
-from provision.app.nodes import node_rows
+from provision.app.nodes import for_people, node_rows
 from provision.app.progress import Reporter
 from provision.app.session import Session, open_session, remember_provider, require_host
 from provision.app.world import make_tools
@@ -203,7 +203,7 @@ def _finish(session: Session, done: Converged, screen: Screen, seconds: float, *
         return
     label = "rehearsal: " if session.rehearsed else ""
     screen.say("")
-    screen.table("", columns, rows)
+    screen.table("", columns, for_people(rows))
     screen.say("")
     if done.result.applied:
         screen.say(f"{label}Ready in {duration(seconds)}, {len(done.result.applied)} steps done", "bold green")

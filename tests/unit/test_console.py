@@ -313,6 +313,19 @@ def test_a_table_of_nodes_fits_80_columns_and_cuts_no_name(live: MakeScreen) -> 
     assert "…" not in text
 
 
+def test_a_table_breaks_words_and_never_the_names_of_its_rows(live: MakeScreen) -> None:
+    screen = live(60)
+    rows = [
+        ("machines.cp1.windows_version", "2022", "default"),
+        ("key", "many words " * 6, "variables.yaml:20, latest"),
+    ]
+    screen.table("", ("key", "value", "from"), rows)
+    lines = clean(written(screen)).splitlines()
+    assert max(map(len, lines)) <= 60
+    assert lines[1].startswith("machines.cp1.windows_version  2022")
+    assert all(word in ("many", "words") for line in lines[2:] for word in line[30:45].split())
+
+
 def test_a_table_in_a_pipe_is_one_line_a_row_without_trailing_spaces() -> None:
     stream = io.StringIO()
     screen = Screen(stream=stream, environment={})
