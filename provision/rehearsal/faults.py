@@ -49,6 +49,7 @@ KINDS: dict[str, Kind] = {
             "clock-gone",
             "the machine's clock is a day behind",
             "one clear error that names the clock, exit 7",
+            "windows",
             lasts=True,
         ),
         Kind(

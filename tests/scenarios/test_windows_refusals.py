@@ -303,3 +303,11 @@ def test_the_virtual_card_is_a_new_card(bench: Bench) -> None:
     bench.refresh()
     assert isinstance(bench.judge("egress"), Missing)
     assert bench.machine.node() is not None
+
+
+def test_a_machine_whose_clock_is_gone_cannot_join(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, faults=("clock-gone",))
+    bench.all("egress")
+    with pytest.raises(StepFailed, match="ended with exit code") as caught:
+        bench.apply("join")
+    assert "not yet valid: current time" in str(caught.value)

@@ -17,6 +17,7 @@ from provision.guests.base import Result
 from provision.rehearsal.contract import Streams
 from provision.rehearsal.faults import MachineFaults
 from provision.rehearsal.machine import Machine
+from provision.rehearsal.models.cluster import make_ca
 from provision.rehearsal.models.neighbours import HttpAnswer, HttpRequest, HttpService, JoinRefused, NodeReport
 from provision.rehearsal.models.windows import WindowsMachine
 from provision.rehearsal.park import Park
@@ -40,6 +41,7 @@ class Api:
 
     def __init__(self) -> None:
         self.nodes: dict[str, NodeReport] = {}
+        self.ca = make_ca("kubernetes")
 
     def cluster_info(self, token: str, ca_hashes: Iterable[str], moment: float) -> str:
         if token != TOKEN:
@@ -48,7 +50,7 @@ class Api:
             raise JoinRefused(
                 "cluster CA found in cluster-info ConfigMap is invalid: none of the public keys is pinned"
             )
-        return "-----BEGIN CERTIFICATE-----\nrehearsal\n-----END CERTIFICATE-----\n"
+        return self.ca
 
     def cluster_configuration(self) -> Mapping[str, object]:
         config = {

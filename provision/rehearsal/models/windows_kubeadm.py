@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from cryptography import x509
 
 from provision import knowledge
 from provision.rehearsal.models.neighbours import ClusterApi, JoinRefused, api_at
@@ -170,6 +172,7 @@ def _join(call: Program, join: Join) -> None:
         raise Bad(
             f"error execution phase preflight: couldn't validate the identity of the API Server: {error}"
         ) from error
+    _judge_time(authority, moment)
     version = call.what.version.removeprefix("v")
     _skew(call, api)
     if api.has_node(join.name):
@@ -258,6 +261,17 @@ def _discover(call: Program, join: Join) -> ClusterApi:
         raise Bad(f'{_UNKNOWN}: Get "https://{join.endpoint}": connectex: No connection could be made'
                   " because the target machine actively refused it.")  # fmt: skip
     return api
+
+
+def _judge_time(authority: str, moment: float) -> None:
+    """The cluster's certificates against this machine's clock."""
+    certificate = x509.load_pem_x509_certificate(authority.encode())
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    here = datetime.fromtimestamp(moment, UTC)
+    if not begin <= here <= end:
+        side = f"before {begin:%Y-%m-%dT%H:%M:%SZ}" if here < begin else f"after {end:%Y-%m-%dT%H:%M:%SZ}"
+        raise Bad(f"{_UNKNOWN}: tls: failed to verify certificate: x509: certificate has expired or is not yet valid:"
+                  f" current time {here:%Y-%m-%dT%H:%M:%SZ} is {side}")  # fmt: skip
 
 
 def _skew(call: Program, api: ClusterApi) -> None:

@@ -29,7 +29,7 @@ class Alone:
 def make(folder: Path, faults: tuple[str, ...] = (), scale: float = 0.0) -> Machine:
     state = MachineState(folder, "cp1")
     spec: dict[str, Any] = {"name": "cp1", "os": "linux", "user": "vagrant", "public_key": "ssh-ed25519 AAAA me"}
-    return Machine(state, spec, Latencies(scale), MachineFaults(state, "linux", parse(faults)), Alone())
+    return Machine(state, spec, Latencies(scale), MachineFaults(state, "windows", parse(faults)), Alone())
 
 
 class Clock:
