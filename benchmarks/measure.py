@@ -95,10 +95,8 @@ def up(folder: Path, *words: str, module: str = "benchmarks.one_up") -> Timed:
 
 def windows_machines(count: int) -> list[dict[str, object]]:
     """One control plane and ``count`` Windows workers."""
-    return [
-        {"name": "cp1", "os": "linux", "role": "control-plane"},
-        *[{"name": f"winw{number}", "os": "windows"} for number in range(1, count + 1)],
-    ]
+    workers: list[dict[str, object]] = [{"name": f"winw{number}", "os": "windows"} for number in range(1, count + 1)]
+    return [{"name": "cp1", "os": "linux", "role": "control-plane"}, *workers]
 
 
 def table(rows: Sequence[Row]) -> str:

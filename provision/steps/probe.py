@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from provision.facts import cluster, linux, windows
 from provision.facts.base import Section
 from provision.guests.base import Script
 from provision.render.engine import render
@@ -12,8 +13,6 @@ from provision.settings.model import Machine
 
 def all_sections(machine: Machine) -> tuple[str, ...]:
     """Every section that a machine can say; the control plane also speaks for the cluster."""
-    from provision.facts import cluster, linux, windows
-
     kinds: tuple[type[Section], ...] = windows.SECTIONS if machine.os == "windows" else linux.SECTIONS
     names = tuple(kind.name for kind in kinds)
     if machine.role == "control-plane":

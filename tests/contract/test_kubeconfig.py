@@ -77,7 +77,7 @@ class Api:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 api.asked.append(self.path)
-                known = bool(self.connection.getpeercert())  # type: ignore[attr-defined]
+                known = bool(self.connection.getpeercert())
                 status = api.statuses.pop(0) if len(api.statuses) > 1 else api.statuses[0]
                 self.send_response(status if known else 401)
                 self.send_header("Content-Length", "4")

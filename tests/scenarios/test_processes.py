@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections import Counter
 from pathlib import Path
 
@@ -72,8 +74,7 @@ def test_a_killed_rehearsal_is_started_again_from_what_it_had(tmp_path: Path) ->
     with folder(tmp_path / "w") as work:
         work.up()
         rehearsal = tmp_path / "w" / ".cluster" / "hybrid" / "rehearsal"
-        from provision.rehearsal.client import Client
-
-        Client(rehearsal).kill_for_tests()
+        pid = json.loads((rehearsal / "process.json").read_text())["pid"]
+        os.kill(pid, signal.SIGKILL)
         again = work.up()
         assert [node["status"] for node in again["nodes"]] == ["Ready", "Ready"]
