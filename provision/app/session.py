@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from platformdirs import user_cache_path
 
@@ -24,7 +25,7 @@ from provision.machines.existing import ExistingProvider
 from provision.machines.vagrant import VagrantProvider
 from provision.rehearsal.provider import RehearsalProvider
 from provision.settings.load import Loaded, load, with_provider
-from provision.settings.model import Machine, Settings
+from provision.settings.model import Machine, ProviderName, Settings
 
 APP = "hybrid-provision"
 
@@ -96,7 +97,7 @@ def open_session(variables: str = "", overrides: Sequence[str] = ()) -> Session:
             remedy=f"run `invoke destroy` first, or choose another `cluster.name`; its files are in {workspace.folder}",
         )
     choice = choose(loaded.settings, workspace)
-    loaded = with_provider(loaded, choice.provider)
+    loaded = with_provider(loaded, cast(ProviderName, choice.provider))
     provider = _provider(loaded.settings, workspace)
     return Session(loaded, loaded.settings, workspace, provider, (*loaded.notices, *choice.notices))
 

@@ -10,7 +10,7 @@ from provision.doctor.host import Host, look
 from provision.doctor.judge import CANDIDATES, Finding, findings, works
 from provision.errors import HostError
 from provision.host.workspace import Workspace
-from provision.settings.model import ProviderName, Settings
+from provision.settings.model import Settings
 
 Look = Callable[[Settings, Path], Host]
 
@@ -24,7 +24,7 @@ class Choice:
         notices: lines for the user; empty when there is nothing to explain.
     """
 
-    provider: ProviderName
+    provider: str
     notices: tuple[str, ...] = ()
 
 

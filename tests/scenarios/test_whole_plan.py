@@ -62,7 +62,12 @@ SHAPES: list[dict[str, Any]] = [
             Machine(name="winw2", os="windows", memory=6144),
         )
     },
-    {"machines": (Machine(name="cp1", os="linux", role="control-plane"), Machine(name="w", os="windows", transport="ssh"))},
+    {
+        "machines": (
+            Machine(name="cp1", os="linux", role="control-plane"),
+            Machine(name="winw1", os="windows", transport="ssh"),
+        )
+    },
     {"network": Settings().network.model_copy(update={"egress": "none"})},
 ]
 
@@ -77,8 +82,13 @@ def test_other_shapes_become_ready(tmp_path: Path, shape: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize(
     ("kubernetes", "containerd", "calico"),
-    [("1.36", "2.3.4", "3.32.1"), ("1.35", "2.2", "3.32.1"), ("1.34", "2.2", "3.32.1"), ("1.33", "2.1", "3.31.7"),
-     ("1.34", "1.7", "3.32.1")],
+    [
+        ("1.36", "2.3.4", "3.32.1"),
+        ("1.35", "2.2", "3.32.1"),
+        ("1.34", "2.2", "3.32.1"),
+        ("1.33", "2.1", "3.31.7"),
+        ("1.34", "1.7", "3.32.1"),
+    ],
 )
 def test_other_versions_become_ready(tmp_path: Path, kubernetes: str, containerd: str, calico: str) -> None:
     base = Settings()
