@@ -86,6 +86,7 @@ def up_step(settings: Settings, machine: Machine) -> Step:
         needs=("provider",),
         check=check,
         apply=apply,
-        timeout=settings.timeouts.boot,
+        # Making the machine and copying its box come before the boot that `timeouts.boot` bounds.
+        timeout=settings.timeouts.boot + 1800,
         costs=machine.memory,
     )

@@ -1,0 +1,132 @@
+#!/bin/bash
+# Calico's Linux side is available, as its operator says.
+# Usage: bash 83-calico-ready.sh   (as root on the control plane; waits)
+SECONDS_TO_WAIT=840
+# Shared by every Linux script: strict mode, and the few words that all of them use.
+set -euo pipefail
+umask 022
+export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
+RESULT=''
+
+# A line of progress for people.
+say() {
+    printf '%s\n' "$1"
+}
+
+# End with a reason and a remedy; both reach the person who started the run.
+fail() {
+    printf '%s\n' "$1" >&2
+    exit 1
+}
+
+# A text as a JSON string.
+json_text() {
+    local text="$1"
+    text="${text//\\/\\\\}"
+    text="${text//\"/\\\"}"
+    text="${text//$'\n'/\\n}"
+    text="${text//[[:cntrl:]]/ }"
+    printf '"%s"' "$text"
+}
+
+# true or false, as the command given says.
+json_bool() {
+    if "$@"; then
+        printf 'true'
+    else
+        printf 'false'
+    fi
+}
+
+# Adds a text to the script's own result, beside the facts.
+result() {
+    RESULT="$RESULT, $(json_text "$1"): $(json_text "$2")"
+}
+
+# Shared by the scripts that talk to the API.
+kube() {
+    kubectl --kubeconfig=/etc/kubernetes/admin.conf --request-timeout=30s "$@"
+}
+
+DEADLINE=$((SECONDS + SECONDS_TO_WAIT))
+BEFORE=''
+SEEN=''
+while true; do
+    SEEN="$(kube get tigerastatuses.operator.tigera.io -o jsonpath='{range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Available")].status} {end}' 2>&1 || true)"
+    case " $SEEN " in
+        *' calico=True '*) break ;;
+    esac
+    if [ "$SEEN" != "$BEFORE" ]; then
+        say "Calico: $SEEN"
+        BEFORE="$SEEN"
+    fi
+    if [ "$SECONDS" -ge "$DEADLINE" ]; then
+        fail "Calico is not available after $SECONDS_TO_WAIT s: $(kube get tigerastatuses.operator.tigera.io,pods --all-namespaces 2>&1)"
+    fi
+    sleep 2
+done
+# ---- facts: printed as the last line, {"facts": {"<section>": {...}}, ...}. Reads only, changes nothing.
+# Each section has a time limit: every program that could hang runs under `limited`, with what is left of it.
+SECTION_END=0
+
+limited() {
+    local left=$((SECTION_END - SECONDS))
+    if [ "$left" -lt 1 ]; then
+        return 124
+    fi
+    timeout -k 2 "$left" "$@"
+}
+
+unknown() {
+    printf '{"unknown": %s}' "$(json_text "$1")"
+}
+
+# The section's JSON, or why nobody can say it. A program that ran out of time has used up the section's limit.
+section_text() {
+    local name="$1" seconds="$2" text=''
+    SECTION_END=$((SECONDS + seconds))
+    if ! text="$("$name")"; then
+        text="$(unknown 'the probe of this section failed')"
+    fi
+    if [ "$SECONDS" -ge "$SECTION_END" ]; then
+        text="$(unknown "it took longer than $seconds s")"
+    fi
+    printf '%s' "$text"
+}
+
+# Asks the API. ANSWER holds what it said; without a cluster or an answer, the reason.
+ask() {
+    if [ ! -f /etc/kubernetes/admin.conf ]; then
+        printf 'there is no cluster yet'
+        return 1
+    fi
+    limited kubectl --kubeconfig=/etc/kubernetes/admin.conf --request-timeout=10s "$@" 2>&1
+}
+
+# Calico as the operator sees it. Without its definitions there is nothing more to ask.
+facts_cluster_calico() {
+    local answer crds=false installation='' endpoint='' strict=false name available message list=''
+    if ! answer="$(ask get customresourcedefinitions --ignore-not-found -o name installations.operator.tigera.io tigerastatuses.operator.tigera.io ipamconfigs.crd.projectcalico.org)"; then
+        unknown "$answer"
+        return 0
+    fi
+    if [ "$(grep -c customresourcedefinition <<< "$answer" || true)" = 3 ]; then
+        crds=true
+        installation="$(ask get installations.operator.tigera.io default --ignore-not-found -o jsonpath='{.metadata.annotations.hybrid/digest}' || true)"
+        strict="$(ask get ipamconfigs.crd.projectcalico.org default --ignore-not-found -o jsonpath='{.spec.strictAffinity}' || true)"
+        answer="$(ask get tigerastatuses.operator.tigera.io -o jsonpath='{range .items[*]}{.metadata.name}|{.status.conditions[?(@.type=="Available")].status}|{.status.conditions[?(@.type=="Degraded")].message}{"\n"}{end}' || true)"
+        while IFS='|' read -r name available message; do
+            if [ -n "$available" ]; then
+                list="$list${list:+, }$(json_text "$name"): {\"available\": $(json_bool test "$available" = True), \"message\": $(json_text "$message")}"
+            fi
+        done <<< "$answer"
+    fi
+    endpoint="$(ask get configmap kubernetes-services-endpoint --namespace tigera-operator --ignore-not-found -o jsonpath='{.data.KUBERNETES_SERVICE_HOST}:{.data.KUBERNETES_SERVICE_PORT}' || true)"
+    printf '{"crds": %s, "endpoint": %s, "installation": %s, "strict_affinity": %s, "status": %s}' \
+        "$crds" "$(json_text "$endpoint")" "$(json_text "$installation")" "$(json_bool test "$strict" = true)" "{$list}"
+}
+
+FACTS=''
+FACTS="$FACTS\"cluster.calico\": $(section_text facts_cluster_calico 30)"
+printf '{"facts": %s%s}\n' "{$FACTS}" "$RESULT"
