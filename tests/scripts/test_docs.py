@@ -69,7 +69,9 @@ def blocks(path: Path, language: str) -> list[str]:
 
 def commands(path: Path) -> Iterator[list[str]]:
     """Every call of invoke, split: in backticks and in blocks of shell."""
-    shown = [line for language in ("sh", "text") for block in blocks(path, language) for line in block.splitlines()]
+    # Of a block with output only what was typed.
+    shown = [line for block in blocks(path, "sh") for line in block.splitlines()]
+    shown += [line for block in blocks(path, "text") for line in block.splitlines() if line.startswith("$ ")]
     for text in [*words(path), *shown]:
         for found in re.findall(r"(?:^|[\s;(])(?:\./inv|invoke)[ \t]+([^;&|#)]+)", text):
             yield shlex.split(found)
