@@ -2,23 +2,29 @@
 
 ``python -m tests.mutations [--sample N] [--only TEMPLATE]``; ends with 1 when a mutant survives.
 
-A mutant is judged by the cluster that it makes: the plan is run on modelled machines from several
-beginnings (fresh, finished, disturbed) and compared with what the whole scripts do: outcome, steps applied,
-what they said, and the machines' state afterwards.
+A mutant is judged by what it does: the scripts that its template is part of run on a modelled machine from many
+beginnings (fresh, finished, spoilt; `tests.scenarios.effects_beginnings`), and what they say, read and change
+is compared with what the whole scripts do. Before that it has to pass the lint and the rules of our scripts.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
-import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 
 import tree_sitter
 import tree_sitter_powershell
 
+from provision.clock import monotonic
 from provision.host.workspace import TEMPLATES
+from tests.scenarios.effects import Judge
+from tests.scenarios.effects_beginnings import beginnings
 
 _PARSER = tree_sitter.Parser(tree_sitter.Language(tree_sitter_powershell.language()))
 
@@ -31,6 +37,7 @@ class Mutant:
     line: int
     command: str
     text: str
+    original: str
 
     def __str__(self) -> str:
         return f"{self.template}:{self.line}: {self.command[:80]}"
@@ -82,38 +89,66 @@ def _without(template: str, source: bytes, node: tree_sitter.Node) -> Mutant:
             begin, replacement = siblings[index - 1].end_byte, b""
     text = source[:begin] + replacement + source[end:]
     line = source[: node.start_byte].count(b"\n") + 1
-    return Mutant(template, line, source[node.start_byte : node.end_byte].decode().split("\n")[0], text.decode())
+    return Mutant(template, line, source[node.start_byte : node.end_byte].decode().split("\n")[0], text.decode(), source.decode())
+
+
+def all_mutants(only: str = "") -> list[Mutant]:
+    """The mutants of every template whose name contains ``only``."""
+    return [mutant for name in templates() if only in name for mutant in mutants(name)]
+
+
+def spread(every: Sequence[Mutant], count: int) -> list[Mutant]:
+    """So many of them, evenly spread; all when ``count`` is 0 or too many."""
+    if not 0 < count < len(every):
+        return list(every)
+    return [every[int(number * len(every) / count)] for number in range(count)]
+
+
+_judge: Judge | None = None
+
+
+def _start() -> None:
+    """Each worker has machines of its own."""
+    global _judge  # noqa: PLW0603 - a worker process has one
+    _judge = Judge(beginnings())
+
+
+def _notices(mutant: Mutant) -> str:
+    assert _judge is not None
+    return _judge.notices(mutant.template, mutant.text)
 
 
 def main() -> int:
     """Run all mutants, or a sample spread evenly over them."""
-    parser = argparse.ArgumentParser(prog="tests.mutations")
-    parser.add_argument("--sample", type=int, default=0)
-    parser.add_argument("--only", default="")
-    parser.add_argument("--list", action="store_true")
+    parser = argparse.ArgumentParser(prog="tests.mutations", description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--sample", type=int, default=0, help="so many mutants, spread evenly (0: all)")
+    parser.add_argument("--only", default="", help="templates whose names contain this")
+    parser.add_argument("--list", action="store_true", help="show the mutants, run none")
     flags = parser.parse_args()
-    every = [mutant for name in templates() if flags.only in name for mutant in mutants(name)]
-    chosen = every
-    if flags.sample and flags.sample < len(every):
-        step = len(every) / flags.sample
-        chosen = [every[int(number * step)] for number in range(flags.sample)]
+    every = all_mutants(flags.only)
+    chosen = spread(every, flags.sample)
     if flags.list:
         print("\n".join(map(str, chosen)))
         return 0
-    from tests.scenarios.effects import Judge
-
-    judge = Judge()
-    survivors = []
-    for number, mutant in enumerate(chosen, start=1):
-        noticed = judge.notices(mutant.template, mutant.text)
-        if not noticed:
-            survivors.append(mutant)
-        print(f"[{number}/{len(chosen)}] {'noticed' if noticed else 'SURVIVED'} {mutant} {noticed}", flush=True)
-    print(f"{len(chosen) - len(survivors)} of {len(chosen)} mutants noticed ({len(every)} in all)")
+    began = monotonic()
+    survivors: list[Mutant] = []
+    by: Counter[str] = Counter()
+    # Not forked: a fork takes over locks that other threads hold.
+    with ProcessPoolExecutor(os.cpu_count() or 1, get_context("spawn"), _start) as workers:
+        for number, (mutant, noticed) in enumerate(zip(chosen, workers.map(_notices, chosen), strict=True), start=1):
+            if not noticed:
+                survivors.append(mutant)
+            by["rules" if noticed.startswith("rule: ") else "effects" if noticed else "nothing"] += 1
+            print(f"[{number}/{len(chosen)}] {mutant}: {noticed or 'SURVIVED'}", flush=True)
     for mutant in survivors:
-        print(f"survived: {mutant}", file=sys.stderr)
+        print(f"survived: {mutant}")
+    counts = ", ".join(f"{count} by {what}" for what, count in by.most_common())
+    print(f"{len(chosen) - len(survivors)} of {len(chosen)} mutants noticed in {monotonic() - began:.0f} s ({counts})")
     return 1 if survivors else 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    # Workers import this module by its name; run it under that name here too.
+    from tests import mutations
+
+    raise SystemExit(mutations.main())

@@ -1,116 +1,318 @@
-"""What the Windows scripts do, as data: said, changed, and left behind, from several beginnings.
+"""What the Windows scripts do, as data: said, read, and changed on a machine, from many beginnings.
 
-The golden files (tests/golden/effects/) hold what the whole scripts do; `Judge` says whether a changed
-template would be noticed.
+A beginning is a machine in some state and the scripts that run on it, one after another.  The golden files
+(``tests/golden/effects/``) hold what the scripts of the repository do there; `Judge` runs a changed template
+from the same states and says what differs.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import re
-import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from provision.render.engine import environment
-from provision.settings.model import Machine, Settings
-from tests.scenarios.inprocess import Rehearsed, complaint
+from provision.rehearsal.contract import Streams
+from provision.rehearsal.faults import Fault
+from provision.render.engine import environment, render
+from provision.steps.windows_files import CONTAINERD_FILES, KUBERNETES_FILES
+from provision.steps.windows_join import join_config
+from tests.scenarios.windows_bench import CA_HASH, MASTER, TOKEN, Bench
+from tests.scripts.windows_rules import broken_rules
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "effects"
+# Seconds that a script may take here; the slowest takes a quarter of one.
+PATIENCE = 20.0
+HERE = "C:\\scripts\\x.ps1"
 
-SETTINGS = Settings(
-    machines=(
-        Machine(name="cp1", os="linux", role="control-plane"),
-        Machine(name="winw1", os="windows", memory=6144),
-    )
-)
+Data = dict[str, Any]
+Prepare = Callable[[Bench], None]
 
+
+@dataclass(frozen=True)
+class Call:
+    """One script of a beginning.
+
+    Args:
+        script: the step's name without its machine, or ``probe``, ``collect``, ``kube-proxy``, ``reboot``.
+        given: parameters that are other ones than the step's.
+        before: what happens to the machine before it.
+    """
+
+    script: str
+    given: Mapping[str, object] = field(default_factory=dict)
+    before: Prepare | None = None
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """A machine's state and what runs on it.
+
+    Args:
+        start: ``box`` (fresh), or the name of a script of the beginning ``fresh``: the machine as that one left it.
+    """
+
+    name: str
+    start: str
+    calls: Sequence[Call]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A machine's memory and what is around it, to be taken up again."""
+
+    data: Data
+    nodes: Data
+    served: dict[str, bytes]
+    refuses: bool
+    faults: list[Fault]
+
+    @classmethod
+    def of(cls, bench: Bench) -> Snapshot:
+        """The machine as it is; files that are still written to are closed."""
+        data = copy.deepcopy(bench.machine.state.data)
+        for entry in data["files"].values():
+            if "part" in entry:
+                digest, size = bench.machine.state.blobs.seal(entry.pop("part"))
+                entry.update(sha256=digest, size=size)
+        master = bench.master
+        faults = list(bench.machine.faults.faults)
+        return cls(data, dict(master.api.nodes), dict(master.files_served), master.refuses, faults)
+
+    def restore(self, bench: Bench) -> None:
+        """Put the machine back into this state; nothing of what ran meanwhile is left."""
+        state = bench.machine.state
+        with state.change():
+            state.data.clear()
+            state.data.update(copy.deepcopy(self.data))
+        bench.machine.proxies.clear()
+        bench.machine.faults.faults = list(self.faults)
+        bench.master.api.nodes = dict(self.nodes)
+        bench.master.files_served = dict(self.served)
+        bench.master.refuses = self.refuses
+
+
+class Stopped(threading.Event):
+    """What ends a container: set as soon as its program has nothing to do but to serve."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.set()
+        return True
+
+
+class Stage:
+    """Runs beginnings on one modelled machine and observes them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.bench = Bench(folder)
+        self.starts = {"box": Snapshot.of(self.bench)}
+        self._names = {digest: name for name, digest in self.bench.world.host.digests.items()}
+
+    def run(self, beginning: Beginning) -> Iterator[tuple[Call, Snapshot, Data]]:
+        """Run a beginning; gives each script, the state before it and what was observed."""
+        self.starts[beginning.start].restore(self.bench)
+        for call in beginning.calls:
+            if call.before:
+                call.before(self.bench)
+            before = Snapshot.of(self.bench)
+            yield call, before, self.observe(call)
+            if beginning.name == "fresh":
+                self.starts[call.script] = Snapshot.of(self.bench)
+
+    def observe(self, call: Call) -> Data:
+        """Run one script on the machine as it is."""
+        before = _leaves(self._visible())
+        out, err = bytearray(), bytearray()
+        code = self._run(call, out.extend, err.extend)
+        after = _leaves(self._visible())
+        lines = out.decode().splitlines()
+        facts: object = {}
+        if lines and lines[-1].startswith('{"facts":'):
+            facts = _json(lines.pop())
+        changed = {key: after.get(key, "(gone)") for key in sorted(before.keys() | after.keys())
+                   if before.get(key) != after.get(key)}  # fmt: skip
+        found = {"exit": code, "said": lines, "failed": _message(err.decode()), "facts": facts, "changed": changed}
+        return {key: value for key, value in self._steady(found).items() if value not in ([], {}, "")}
+
+    def text(self, call: Call) -> str:
+        """The rendered script of a call."""
+        if call.script == "probe":
+            return render("facts/windows/probe.ps1", sections=sections(), **call.given)
+        if call.script == "collect":
+            return render("windows/90-collect.ps1")
+        if call.script == "kube-proxy":
+            values: Data = {"server": f"https://{MASTER}:6443", "feature_gates": "", "verbosity": 2, **call.given}
+            return render("cni/kube-proxy-windows/start.ps1", **values)
+        step = self.bench.named(call.script)
+        script = step.scripts[-1]
+        values = {**script.parameters, **self._runtime(call.script), **call.given}
+        return render(script.template, sections=list(step.changes), **values)
+
+    def _runtime(self, script: str) -> Data:
+        digests = self.bench.world.host.digests
+        names = CONTAINERD_FILES if script.endswith("containerd") else KUBERNETES_FILES
+        if script.startswith("deliver-"):
+            return {"files": [{"name": n, "url": self.bench.url(n), "digest": digests[n]} for n in names]}
+        if script in ("containerd", "kubernetes"):
+            return {"digests": {name: digests[name] for name in names}}
+        if script == "join":
+            settings = self.bench.settings
+            material = {"endpoint": f"{MASTER}:6443", "token": TOKEN, "ca_hash": CA_HASH}
+            return {"join_config": join_config(settings, settings.machine("winw1"), **material)}
+        return {}
+
+    def _run(self, call: Call, out: Callable[[bytes], object], err: Callable[[bytes], object]) -> int:
+        bench = self.bench
+        if call.script == "reboot":
+            bench.reboot(bench.deadline)
+            return 0
+        text = self.text(call)
+        killed = Stopped() if call.script == "kube-proxy" else threading.Event()
+        watch = threading.Timer(PATIENCE, killed.set)
+        watch.daemon = True
+        watch.start()
+        try:
+            if call.script == "kube-proxy":
+                entry = "& $env:CONTAINER_SANDBOX_MOUNT_POINT/hybrid/start.ps1; exit $LASTEXITCODE"
+                command = ("powershell.exe", "-NoProfile", "-ExecutionPolicy", "Bypass", "-Command", entry)
+                mounts = {"/hybrid/start.ps1": text.encode()}
+                return bench.machine.host_process(command, {"NODE_NAME": "winw1-rehearsal"}, mounts, killed, out)
+            bench.machine.files.make_folders("C:\\scripts")
+            bench.machine.files.write(HERE, text.encode())
+            line = f"powershell.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -File {HERE}"
+            return bench.machine.execute(line, Streams(_Nothing(), out, err, killed))  # type: ignore[arg-type]
+        finally:
+            watch.cancel()
+
+    def _visible(self) -> Data:
+        """The machine's state as a person would look at it: lists by name, files by content."""
+        state = self.bench.machine.state
+        with state.reading():
+            data = {key: value for key, value in state.data.items() if key not in _HIDDEN}
+            seen: Data = copy.deepcopy(data)
+            seen["adapters"] = {str(row["index"]): row for row in seen["adapters"]}
+            for part in ("addresses", "routes", "firewall"):
+                seen[part] = {_title(row): row for row in seen.get(part, [])}
+            for part, rows in seen.get("hns", {}).items():
+                seen["hns"][part] = {_title(row): row for row in rows}
+            seen["events"] = [f"{event['source']}: {event['text']}" for event in seen.get("events", [])]
+            seen["boots"] = data["power"]["boots"]
+            del seen["power"]
+            seen["files"] = {e["path"]: self._content(e) for e in state.data["files"].values()
+                             if not e["path"].startswith(("C:\\scripts", "C:\\hpc"))}  # fmt: skip
+        return seen
+
+    def _content(self, entry: Data) -> Data:
+        if entry.get("folder"):
+            return {"kind": "folder"}
+        blobs = self.bench.machine.state.blobs
+        data = blobs.part(entry["part"]).read_bytes() if "part" in entry else blobs.get(entry["sha256"])
+        shown: object = entry.get("sha256", "")
+        if len(data) < 5000 and entry.get("sha256") not in self._names:
+            shown = _json(data.decode("utf-8", "backslashreplace"))
+        return {"content": shown if isinstance(shown, str) else json.dumps(shown), "written": entry["mtime"]}
+
+    def _steady(self, found: Data) -> Data:
+        """Without what differs from run to run; digests of known files by the file's name."""
+        text = json.dumps(found)
+        text = re.sub(r"\b[0-9a-f]{64}\b", lambda m: f"<{self._names[m[0]]}>" if m[0] in self._names else m[0][:12], text)
+        for pattern, word in _VOLATILE:
+            text = pattern.sub(word, text)
+        steady: Data = json.loads(text)
+        return steady
+
+
+# Not what a script did: the harness's own, or said elsewhere.
+_HIDDEN = {"format", "name", "spec", "files", "faults"}
 _VOLATILE = (
-    (re.compile(r"\b[0-9a-f]{64}\b"), "<digest>"),
-    (re.compile(r"\b\d{4}-\d\d-\d\dT[0-9:.]+(Z|[+-]\d\d:\d\d)?"), "<time>"),
-    (re.compile(r"\b[a-z0-9]{6}\.[a-z0-9]{16}\b"), "<token>"),
-    (re.compile(r":\d{5}/[0-9a-zA-Z_-]{16,}"), ":<port>/<path>"),
-    (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<id>"),
+    (re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----"), "<certificate>"),
+    (re.compile(r"At [^ \"]*:\d+ char:"), "At <line> char:"),
+    (re.compile(r'("[^"]*/written": )[\d.]+'), r'\1"now"'),
+    (re.compile(r'(\\*"(?:mtime|boot)\\*": ?\\*")\d{14,}'), r"\1<time>"),
+    (re.compile(r'("[^"]*/(?:settled|identified_at)": )\d{6,}[\d.]*'), r'\1"<time>"'),
+    (re.compile(r"\b\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d)?"), "<time>"),
+    (re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"), "<id>"),
 )
 
 
-def steady(text: str) -> str:
-    """The text without what differs from run to run."""
-    for pattern, word in _VOLATILE:
-        text = pattern.sub(word, text)
-    return text
+def sections() -> list[str]:
+    """All sections of a Windows machine's facts."""
+    from provision.facts import windows
+
+    return [kind.name for kind in windows.SECTIONS]
 
 
-def effects(cluster: Rehearsed) -> dict[str, Any]:
-    """One run, and what it left behind on the Windows machine."""
-    result = cluster.up()
-    facts = cluster.facts().machine("winw1")
-    return {
-        "complaint": steady(complaint(result)),
-        "applied": sorted(end.step.name for end in result.applied if "winw1" in end.step.name),
-        "said": {
-            step: [steady(line) for line in lines]
-            for step, lines in sorted(cluster.heard.lines.items())
-            if step.endswith("@winw1")
-        },
-        "state": left_behind(cluster.park.get("winw1").state.data),
-        "facts": json.loads(steady(json.dumps(facts.sections, sort_keys=True))),
-    }
+def _title(row: Data) -> str:
+    """What tells one row of a list from the others."""
+    name = row.get("Name") or row.get("name") or row.get("ID")
+    return str(name or f"{row.get('index')} {row.get('address') or row.get('prefix')} {row.get('hop', '')}".strip())
 
 
-# Parts of a machine's state that say what was done to it; times, logs and counters are left out.
-_LEFT_OUT = {"power", "faults", "files", "events", "processes", "spec", "journal"}
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
-def left_behind(state: Mapping[str, Any]) -> Any:
-    """A machine's state, without what differs from run to run."""
-    kept = {key: value for key, value in state.items() if key not in _LEFT_OUT}
-    files = sorted(steady(name) for name in state.get("files", {}))
-    return json.loads(steady(json.dumps({**kept, "file names": files}, sort_keys=True, default=str)))
+def _leaves(value: object, path: str = "") -> dict[str, object]:
+    """A tree as path -> leaf."""
+    if isinstance(value, dict) and value:
+        found: dict[str, object] = {}
+        for key, below in value.items():
+            found |= _leaves(below, f"{path}/{key}" if path else str(key))
+        return found
+    return {path: value}
 
 
-def beginnings(folder: Path, templates: Path) -> Iterator[tuple[str, Callable[[], Rehearsed]]]:
-    """Name and cluster of each scenario; later ones start from a copy of the finished first one."""
-
-    def fresh() -> Rehearsed:
-        return Rehearsed(folder / "fresh", SETTINGS)
-
-    def finished() -> Rehearsed:
-        return Rehearsed(_copy(templates, folder / "finished"), SETTINGS)
-
-    def disturbed() -> Rehearsed:
-        cluster = Rehearsed(_copy(templates, folder / "disturbed"), SETTINGS)
-        disturb(cluster)
-        return cluster
-
-    yield "fresh", fresh
-    yield "finished", finished
-    yield "disturbed", disturbed
+def _message(text: str) -> str:
+    """An error's message, without the place in the script that follows it."""
+    return re.split(r"\r?\n?At [^\n]*:\d+ char:\d+|, line \d+", text)[0].strip()
 
 
-def _copy(source: Path, target: Path) -> Path:
-    shutil.copytree(source, target)
-    return target
-
-
-def disturb(cluster: Rehearsed) -> None:
-    """Undo or spoil one thing of each kind, as time, updates and people do."""
-    raise NotImplementedError
+class _Nothing:
+    def read(self, size: int = -1) -> bytes:
+        return b""
 
 
 @contextmanager
 def template_as(name: str, text: str) -> Iterator[None]:
     """Another text for one template, as long as the block lasts."""
+    with _loader(lambda before: jinja2.ChoiceLoader([jinja2.DictLoader({name: text}), before])):
+        yield
+
+
+@contextmanager
+def templates_used() -> Iterator[set[str]]:
+    """The names of all templates that the block renders."""
+    used: set[str] = set()
+
+    def load(before: jinja2.BaseLoader) -> jinja2.BaseLoader:
+        def found(name: str) -> str:
+            used.add(name)
+            return before.get_source(environment(), name)[0]
+
+        return jinja2.FunctionLoader(found)
+
+    with _loader(load):
+        yield used
+
+
+@contextmanager
+def _loader(make: Callable[[jinja2.BaseLoader], jinja2.BaseLoader]) -> Iterator[None]:
     env = environment()
     before = env.loader
     assert before is not None
     assert env.cache is not None
-    env.loader = jinja2.ChoiceLoader([jinja2.DictLoader({name: text}), before])
+    env.loader = make(before)
     env.cache.clear()
     try:
         yield
@@ -119,28 +321,62 @@ def template_as(name: str, text: str) -> Iterator[None]:
         env.cache.clear()
 
 
-class Judge:
-    """Says what notices a changed template; '' when nothing does."""
+def golden_file(beginning: Beginning) -> Path:
+    """Where it is written down what the scripts do from a beginning."""
+    return GOLDEN / f"{beginning.name}.json"
 
-    def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="hybrid-mutations-"))
-        self._finished = self._folder / "start"
-        Rehearsed(self._finished, SETTINGS).up()
+
+def as_golden(stage: Stage, beginning: Beginning) -> str:
+    """What the scripts do from a beginning, as it is written down."""
+    found = [{"script": call.script, **seen} for call, _, seen in stage.run(beginning)]
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One script of a beginning, ready to be run again with a changed template."""
+
+    name: str
+    call: Call
+    before: Snapshot
+    expected: Data
+    templates: frozenset[str]
+
+
+class Judge:
+    """Says what notices a changed template.
+
+    Raises:
+        AssertionError: the golden files do not hold what the scripts do.
+    """
+
+    def __init__(self, beginnings: Sequence[Beginning]) -> None:
+        self._stage = Stage(Path(tempfile.mkdtemp(prefix="hybrid-effects-")))
+        self._scenes: list[Scene] = []
+        for beginning in beginnings:
+            expected = iter(json.loads(golden_file(beginning).read_text()))
+            for call, before, found in self._stage.run(beginning):
+                wanted = next(expected)
+                assert {"script": call.script, **found} == wanted, f"{beginning.name}: {call.script} is not as written"
+                with templates_used() as used:
+                    if call.script != "reboot":
+                        self._stage.text(call)
+                name = f"{beginning.name}: {call.script}"
+                self._scenes.append(Scene(name, call, before, found, frozenset(used)))
+        # Few words first: a script on a finished machine says and changes little, and takes no time.
+        self._scenes.sort(key=lambda scene: len(json.dumps(scene.expected)))
 
     def notices(self, template: str, text: str) -> str:
-        """The first check that fails: a scenario's name and the part that differs."""
-        folder = Path(tempfile.mkdtemp(dir=self._folder))
-        try:
-            with template_as(template, text):
-                for name, begin in beginnings(folder, self._finished):
-                    wanted = json.loads((GOLDEN / f"{name}.json").read_text())
-                    try:
-                        found = effects(begin())
-                    except Exception as error:  # noqa: BLE001 - a crash is noticed, too
-                        return f"{name}: {type(error).__name__}"
-                    for part, value in wanted.items():
-                        if found[part] != value:
-                            return f"{name}: {part}"
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        """The first check that fails, and what differs; '' when nothing does."""
+        concerned = [scene for scene in self._scenes if template in scene.templates]
+        with template_as(template, text):
+            for rendered in {self._stage.text(scene.call) for scene in concerned[:1]}:
+                for rule in broken_rules(rendered):
+                    return f"rule: {rule}"
+            for scene in concerned:
+                scene.before.restore(self._stage.bench)
+                found = self._stage.observe(scene.call)
+                for part in sorted(found.keys() | scene.expected.keys()):
+                    if found.get(part) != scene.expected.get(part):
+                        return f"{scene.name}: {part}"
         return ""

@@ -147,7 +147,7 @@ def get(machine: WindowsMachine, name: str) -> dict[str, Any]:
 
 
 def remove(machine: WindowsMachine, name: str) -> None:
-    """Delete a service; a running one goes when it stops.
+    """Delete a service; a running one goes when it stops, one that somebody shows (``held``) when that ends.
 
     Raises:
         ServiceError: there is none, or it is marked already.
@@ -155,7 +155,7 @@ def remove(machine: WindowsMachine, name: str) -> None:
     service = get(machine, name)
     if service.get("deleted"):
         raise ServiceError(MARKED)
-    if service["state"] == "Running":
+    if service["state"] == "Running" or service.get("held"):
         service["deleted"] = True
     else:
         _forget(machine, name)
@@ -202,7 +202,10 @@ def start(machine: WindowsMachine, name: str) -> None:
         if not service["builtin"]:
             _run(machine, service)
         service["state"] = "Running" if not service["exit"] else "Stopped"
-        service["pid"] = 2000 + sum(service["name"].encode()) % 6000 if service["state"] == "Running" else 0
+        # Each start is a new process.
+        service["starts"] = service.get("starts", 0) + 1
+        number = 2000 + (sum(service["name"].encode()) + 4 * service["starts"]) % 6000
+        service["pid"] = number if service["state"] == "Running" else 0
 
 
 def _run(machine: WindowsMachine, service: dict[str, Any]) -> None:
@@ -290,7 +293,7 @@ def stop(machine: WindowsMachine, name: str, *, force: bool = False) -> None:
         for other in needing:
             stop(machine, other["name"], force=True)
         service.update(state="Stopped", pid=0, exit=0)
-        if service.get("deleted"):
+        if service.get("deleted") and not service.get("held"):
             _forget(machine, name)
 
 
