@@ -149,4 +149,11 @@ def changed(path: str, value: Any) -> dict[str, dict[str, Any]]:
     return sections
 
 
-ABSENT = object()
+class _Absent:
+    """Marks a value that is not there; its name is the same in every process."""
+
+    def __repr__(self) -> str:
+        return "absent"
+
+
+ABSENT = _Absent()
