@@ -1,8 +1,8 @@
 """The modelled Linux machine: what its box holds, what a boot does, how command lines run.
 
-Read next: `linux_box` (a process), `linux_units` (systemd), then the programs by subject: `linux_coreutils`,
-`linux_text`, `linux_archive`, `linux_process`, `linux_systemd`, `linux_kernel`, `linux_network`, `linux_apt`,
-`linux_containerd`, `linux_kubelet`, `linux_kubeadm`, `linux_kubectl`.  The cluster itself is in `cluster`.
+Read next: `linux_box` (a process), `linux_unit_files` and `linux_units` (systemd), then the programs by subject:
+`linux_coreutils`, `linux_text`, `linux_archive`, `linux_process`, `linux_systemd`, `linux_kernel`, `linux_network`,
+`linux_apt`, `linux_containerd`, `linux_kubelet`, `linux_kubeadm`, `linux_kubectl`.  The cluster itself is in `cluster`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from provision.rehearsal.models import (  # noqa: F401 - they make their program
 )
 from provision.rehearsal.models.cluster import Cluster
 from provision.rehearsal.models.linux_box import LinuxBox, register
-from provision.rehearsal.models.linux_units import UnitError, Units
+from provision.rehearsal.models.linux_unit_files import UnitError
+from provision.rehearsal.models.linux_units import Units
 from provision.rehearsal.models.neighbours import ClusterApi, HttpService, NodeReport
 from provision.rehearsal.shell import Unsupported, run_script
 from provision.rehearsal.standin import standin

@@ -17,7 +17,7 @@ from provision.rehearsal.models.linux_containerd import cri_problem, pull, runc_
 from provision.rehearsal.models.linux_kubeadm_config import BadConfig, Config, read_config
 from provision.rehearsal.models.linux_kubeadm_preflight import KUBELET, common, refuse
 from provision.rehearsal.models.linux_program import Failed, Usage, options, path_of
-from provision.rehearsal.models.linux_units import UnitError
+from provision.rehearsal.models.linux_unit_files import UnitError
 from provision.rehearsal.models.neighbours import ClusterApi, JoinRefused, api_at
 from provision.rehearsal.shell import Call, Unsupported
 

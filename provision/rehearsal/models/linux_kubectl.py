@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64decode
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import yaml
 
@@ -14,9 +12,9 @@ from provision.rehearsal.models import cluster_manifests, jsonpath
 from provision.rehearsal.models.cluster import Cluster
 from provision.rehearsal.models.cluster_objects import Kind, Object, UnknownKind
 from provision.rehearsal.models.linux_box import LinuxBox, register
+from provision.rehearsal.models.linux_kubectl_config import connect
 from provision.rehearsal.models.linux_process import duration
 from provision.rehearsal.models.linux_program import Failed, Options, Usage, options, path_of
-from provision.rehearsal.models.neighbours import api_at
 from provision.rehearsal.shell import Call, Unsupported
 
 FLAGS = [
@@ -355,50 +353,13 @@ def kubectl(box: LinuxBox, call: Call) -> int:
         return 0
     if verb not in _VERBS:
         raise Usage(f'error: unknown command "{verb}" for "kubectl"')
-    cluster = _connect(box, call, given)
+    cluster = connect(box, call, given)
     cluster.settle()
     work = getattr(_Kubectl(box, call, given, cluster), verb)
     if verb in _WAITS:
         return int(work())
     with cluster.machine.state.change() if verb != "get" else cluster.machine.state.reading():
         return int(work())
-
-
-def _connect(box: LinuxBox, call: Call, given: Options) -> Cluster:
-    path = given.get("--kubeconfig") or call.env.get("KUBECONFIG", "")
-    if not path:
-        path = f"{call.env.get('HOME', '/root')}/.kube/config"
-        if not box.files.exists(path):
-            raise Failed(
-                "The connection to the server localhost:8080 was refused - did you specify the right host or port?"
-            )
-    try:
-        config = yaml.safe_load(box.files.read(path).decode())
-        entry = config["clusters"][0]["cluster"]
-        parts = urlsplit(entry["server"])
-    except FileNotFoundError:
-        raise Failed(f"error: stat {path}: no such file or directory") from None
-    except (yaml.YAMLError, KeyError, TypeError, IndexError) as error:
-        raise Failed(f'error: error loading config file "{path}": {error}') from None
-    box.latency("kubectl")
-    try:
-        api = api_at(box.machine.neighbours, parts.hostname or "", parts.port or 443)
-    except TimeoutError:
-        raise Failed(f"Unable to connect to the server: dial tcp {parts.netloc}: i/o timeout") from None
-    if not isinstance(api, Cluster):
-        raise Failed(
-            f"The connection to the server {parts.netloc} was refused - did you specify the right host or port?"
-        )
-    with api.machine.state.reading():
-        known = str(api.doc["ca"])
-    if b64decode(entry.get("certificate-authority-data", "")).decode() != known:
-        raise Failed(
-            "Unable to connect to the server: tls: failed to verify certificate: x509: "
-            "certificate signed by unknown authority"
-        )
-    if not path.endswith("/admin.conf") and "kubernetes-admin" not in config["current-context"]:
-        raise Failed("Error from server (Forbidden): this account may not do this")
-    return api
 
 
 register({"kubectl": kubectl})

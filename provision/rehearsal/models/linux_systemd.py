@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from provision.rehearsal.models.linux_box import LinuxBox, register
 from provision.rehearsal.models.linux_process import run_nested
 from provision.rehearsal.models.linux_program import Failed, Usage, options
-from provision.rehearsal.models.linux_units import SERVICES, Unit, UnitError, full_name, read_unit
+from provision.rehearsal.models.linux_unit_files import Unit, UnitError, full_name, read_unit
+from provision.rehearsal.models.linux_units import SERVICES
 from provision.rehearsal.shell import Call, Discarded, Source, Unsupported
 
 _CHANGES = {"enable", "disable", "mask", "unmask"}

@@ -1,28 +1,20 @@
-"""systemd's units: files and drop-ins, what was loaded, starting and stopping.
-
-A unit's loaded form is what its files said when the manager last read them; a changed file needs
-``daemon-reload`` (``enable``, ``disable`` and ``mask`` reload by themselves, as systemctl does).
-"""
+"""systemd's service manager: starts and stops units, keeps their states and journals; see `linux_unit_files`."""
 
 from __future__ import annotations
 
-import posixpath
 import re
 import shlex
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from provision.rehearsal.files import now
 from provision.rehearsal.models.linux_box import PATH, LinuxBox
+from provision.rehearsal.models.linux_unit_files import Unit, UnitError, UnitFiles
 from provision.rehearsal.shell import Call, Collected, Source
 
 if TYPE_CHECKING:
     from provision.rehearsal.models.linux import LinuxMachine
-
-FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system")
-WANTS = "/etc/systemd/system/multi-user.target.wants"
 
 # program -> runs once as a service; returns why it could not stay up, or None.
 Service = Callable[[LinuxBox, tuple[str, ...], dict[str, str]], str | None]
@@ -30,169 +22,43 @@ SERVICES: dict[str, Service] = {}
 STOPPED: dict[str, Callable[[LinuxMachine], None]] = {}
 
 
-class UnitError(Exception):
-    """systemctl's message and exit code."""
-
-    def __init__(self, message: str, code: int = 1) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-@dataclass
-class Unit:
-    """A loaded unit: section -> key -> values."""
-
-    name: str
-    sections: dict[str, dict[str, list[str]]] = field(default_factory=dict)
-
-    def values(self, section: str, key: str) -> list[str]:
-        return self.sections.get(section, {}).get(key, [])
-
-    def value(self, section: str, key: str, default: str = "") -> str:
-        found = self.values(section, key)
-        return found[-1] if found else default
-
-
-def full_name(name: str) -> str:
-    """``kubelet`` is ``kubelet.service``."""
-    return name if re.search(r"\.(service|target|socket|mount|swap|timer|path|slice)$", name) else f"{name}.service"
-
-
-def read_unit(unit: Unit, text: str, where: str) -> None:
-    """Add a file's lines to a unit; an empty assignment clears a list.
-
-    Raises:
-        UnitError: a line that is none.
-    """
-    section = ""
-    for line in text.replace("\\\n", " ").splitlines():
-        stripped = line.strip()
-        if not stripped or stripped[0] in "#;":
-            continue
-        if stripped.startswith("["):
-            section = stripped.strip("[]")
-            continue
-        key, equals, value = stripped.partition("=")
-        if not equals or not section:
-            raise UnitError(f"{where}: Missing '=', or assignment outside of section: {stripped}")
-        entries = unit.sections.setdefault(section, {}).setdefault(key.strip(), [])
-        if value.strip():
-            entries.append(value.strip())
-        else:
-            entries.clear()
-
-
-class Units:
-    """The service manager of one machine; its memory is the state's section ``units``."""
+class Units(UnitFiles):
+    """The service manager of one machine."""
 
     def __init__(self, machine: LinuxMachine) -> None:
-        self.machine = machine
-        self.files = machine.files
+        super().__init__(machine)
         # Held while a unit starts, which may take its time; taken before the state's own lock, never inside it.
         self._lock = threading.RLock()
-
-    # -- loading ---------------------------------------------------------------------------------------------
-
-    def _memory(self) -> dict[str, Any]:
-        return self.machine.state.section("units")
-
-    def path(self, name: str) -> str | None:
-        """The unit's file; None when there is none."""
-        for folder in FOLDERS:
-            if self.files.exists(f"{folder}/{name}") or self.masked(name):
-                return f"{folder}/{name}"
-        return None
-
-    def masked(self, name: str) -> bool:
-        """Whether it is a link to /dev/null."""
-        try:
-            return self.files.read_link(f"/etc/systemd/system/{name}") == "/dev/null"
-        except OSError:
-            return False
-
-    def _on_disk(self, name: str) -> dict[str, str] | None:
-        path = self.path(name)
-        if path is None:
-            return None
-        texts = {path: "" if self.masked(name) else self.files.read(path).decode()}
-        folder = f"/etc/systemd/system/{name}.d"
-        if self.files.is_folder(folder):
-            for file in self.files.list(folder):
-                if file.endswith(".conf"):
-                    texts[f"{folder}/{file}"] = self.files.read(f"{folder}/{file}").decode()
-        return texts
-
-    def reload(self) -> None:
-        """``daemon-reload``."""
-        with self.machine.state.change():
-            for entry in self._memory().values():
-                if not entry.get("transient"):
-                    entry.pop("loaded", None)
-
-    def load(self, name: str) -> Unit | None:
-        """The unit as it was loaded, read now if it was not; None when there is none."""
-        with self.machine.state.change():
-            entry = self._memory().get(name, {})
-            texts = entry.get("loaded") or self._on_disk(name)
-            if texts is None:
-                return None
-            self._memory().setdefault(name, {})["loaded"] = texts
-        unit = Unit(name)
-        for where, text in texts.items():
-            read_unit(unit, text, where)
-        return unit
-
-    def stale(self, name: str) -> bool:
-        """Whether its files changed since it was loaded."""
-        with self.machine.state.reading():
-            loaded = self._memory().get(name, {}).get("loaded")
-        return loaded is not None and loaded != self._on_disk(name)
 
     # -- state -----------------------------------------------------------------------------------------------
 
     def active(self, name: str) -> str:
         """ActiveState."""
         with self.machine.state.reading():
-            return str(self._memory().get(name, {}).get("active", "inactive"))
+            return str(self.memory().get(name, {}).get("active", "inactive"))
 
     def since(self, name: str) -> float:
         """When the unit came to its present state, seconds since 1970."""
         with self.machine.state.reading():
-            return float(self._memory().get(name, {}).get("since", 0.0))
+            return float(self.memory().get(name, {}).get("since", 0.0))
 
     def is_active(self, name: str) -> bool:
         return self.active(name) == "active"
 
-    def enabled(self, name: str) -> str:
-        """UnitFileState; empty for a unit without a file."""
-        if self.masked(name):
-            return "masked"
-        if self.path(name) is None:
-            return "transient" if self._memory().get(name, {}).get("transient") else ""
-        if any(self.files.exists(f"{folder}/{name}") for folder in self._wants()):
-            return "enabled"
-        unit = self.load(name)
-        return "disabled" if unit and "Install" in unit.sections else "static"
-
-    def _wants(self) -> list[str]:
-        base = "/etc/systemd/system"
-        names = self.files.list(base) if self.files.is_folder(base) else []
-        return [f"{base}/{name}" for name in names if name.endswith(".wants")]
-
     def log(self, name: str, *lines: str) -> None:
         """Add to the unit's journal."""
         with self.machine.state.change():
-            kept = self._memory().setdefault(name, {}).setdefault("log", [])
+            kept = self.memory().setdefault(name, {}).setdefault("log", [])
             kept += [[now(), line] for line in lines if line]
             del kept[:-200]
 
     def journal(self, name: str) -> list[tuple[float, str]]:
         with self.machine.state.reading():
-            return [(moment, line) for moment, line in self._memory().get(name, {}).get("log", [])]
+            return [(moment, line) for moment, line in self.memory().get(name, {}).get("log", [])]
 
     def _set(self, name: str, active: str, **more: Any) -> None:
         with self.machine.state.change():
-            self._memory().setdefault(name, {}).update(active=active, since=now(), **more)
+            self.memory().setdefault(name, {}).update(active=active, since=now(), **more)
 
     # -- starting and stopping -------------------------------------------------------------------------------
 
@@ -338,7 +204,7 @@ class Units:
         """
         with self._lock:
             with self.machine.state.change():
-                entry = self._memory().get(name)
+                entry = self.memory().get(name)
                 transient = bool(entry and entry.get("transient"))
             if not transient and self.load(name) is None:
                 raise UnitError(f"Failed to stop {name}: Unit {name} not loaded.", 5)
@@ -356,81 +222,13 @@ class Units:
     def forget(self, name: str) -> None:
         """Drop a transient unit."""
         with self.machine.state.change():
-            log = self._memory().pop(name, {}).get("log", [])
-            self._memory()[name] = {"log": log}
+            log = self.memory().pop(name, {}).get("log", [])
+            self.memory()[name] = {"log": log}
 
     def reset_failed(self, name: str) -> None:
         with self.machine.state.change():
-            entry = self._memory().get(name)
+            entry = self.memory().get(name)
             if entry is None or ("active" not in entry and "loaded" not in entry):
                 raise UnitError(f"Failed to reset failed state of unit {name}: Unit {name} not loaded.")
             if entry.get("active") == "failed":
                 entry["active"] = "inactive"
-
-    # -- unit files ------------------------------------------------------------------------------------------
-
-    def enable(self, name: str) -> list[str]:
-        """Make the links of [Install]; returns what was made."""
-        self.reload()
-        unit = self.load(name)
-        if unit is None:
-            raise UnitError(f"Failed to enable unit: Unit file {name} does not exist.")
-        if self.masked(name):
-            raise UnitError(f"Failed to enable unit: Unit file /etc/systemd/system/{name} is masked.")
-        made = []
-        for target in " ".join(unit.values("Install", "WantedBy")).split():
-            folder = f"/etc/systemd/system/{target}.wants"
-            self.files.make_folders(folder)
-            link = f"{folder}/{name}"
-            if not self.files.exists(link):
-                self.files.link(link, self.path(name) or "")
-                made.append(f"Created symlink {link} → {self.path(name)}.")
-        return made
-
-    def disable(self, name: str) -> list[str]:
-        if self.path(name) is None:
-            raise UnitError(f"Failed to disable unit: Unit file {name} does not exist.")
-        gone = []
-        for folder in self._wants():
-            if name in self.files.list(folder):
-                self.files.remove(f"{folder}/{name}")
-                gone.append(f'Removed "{folder}/{name}".')
-        self.reload()
-        return gone
-
-    def mask(self, name: str) -> list[str]:
-        path = f"/etc/systemd/system/{name}"
-        if self.masked(name):
-            return []
-        if self.files.exists(path):
-            raise UnitError(f"Failed to mask unit: File {path} already exists.")
-        self.files.link(path, "/dev/null")
-        self.reload()
-        return [f"Created symlink {path} → /dev/null."]
-
-    def unmask(self, name: str) -> list[str]:
-        if not self.masked(name):
-            return []
-        self.files.remove(f"/etc/systemd/system/{name}")
-        self.reload()
-        return [f'Removed "/etc/systemd/system/{name}".']
-
-    def wanted_at_boot(self) -> list[str]:
-        """The enabled services, each behind those that it names in After=."""
-        if not self.files.is_folder(WANTS):
-            return []
-        names = [posixpath.basename(name) for name in self.files.list(WANTS)]
-        ordered: list[str] = []
-
-        def put(name: str) -> None:
-            if name in ordered:
-                return
-            unit = self.load(name)
-            for before in " ".join(unit.values("Unit", "After")).split() if unit else []:
-                if before in names and before != name:
-                    put(before)
-            ordered.append(name)
-
-        for name in names:
-            put(name)
-        return ordered

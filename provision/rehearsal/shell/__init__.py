@@ -1,8 +1,9 @@
 """A small strict interpreter for the bash that our own Linux scripts are written in, on a model instead of a machine.
 
-Read in this order: `syntax` (the tree), `parse` (text to tree), `words` and `expand` (words to arguments),
-`interpreter` (commands, pipelines, redirections), `builtins`, `conditions`, `arithmetic`, `patterns`; `box` is what the
-shell asks of the machine.  It is held to the real bash by the corpus in ``tests/unit/rehearsal/shell``.
+Read in this order: `syntax` (the tree), `parse_words` and `parse` (text to tree), `words` and `expand` (words to
+arguments), `redirects`, `statements` (compound commands), `interpreter` (processes, pipelines, simple commands),
+`builtins`, `conditions`, `arithmetic`, `patterns`; `box` is what the shell asks of the machine.  It is held to the real
+bash by the corpus in ``tests/unit/rehearsal/shell``.
 """
 
 from __future__ import annotations

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from provision.rehearsal.shell import patterns
 from provision.rehearsal.shell import syntax as s
-from provision.rehearsal.shell.expand import Expander, ExpansionFailed
+from provision.rehearsal.shell.expand import ExpansionFailed
 
 if TYPE_CHECKING:
-    from provision.rehearsal.shell.interpreter import Shell
+    from provision.rehearsal.shell.state import State
 
 _NUMBERS: dict[str, Callable[[int, int], bool]] = {
     "-eq": lambda a, b: a == b,
@@ -28,7 +28,7 @@ class BadTest(Exception):
     """What ``[`` calls an error: exit code 2."""
 
 
-def unary(shell: Shell, operator: str, value: str, line: int) -> bool:
+def unary(shell: State, operator: str, value: str, line: int) -> bool:
     """``-f path``, ``-n text``, ``-v name`` and the like."""
     if operator == "-n":
         return value != ""
@@ -43,7 +43,7 @@ def unary(shell: Shell, operator: str, value: str, line: int) -> bool:
     raise s.Unsupported(f"the test {operator}", line)
 
 
-def _file(shell: Shell, operator: str, path: str) -> bool:
+def _file(shell: State, operator: str, path: str) -> bool:
     if not path:
         return False
     try:
@@ -74,7 +74,7 @@ def _integer(text: str) -> int:
         raise BadTest(f"{text}: integer expression expected") from None
 
 
-def binary(shell: Shell, left: str, operator: str, right: str) -> bool:
+def binary(shell: State, left: str, operator: str, right: str) -> bool:
     """Two operands of ``[``."""
     if operator in ("=", "=="):
         return left == right
@@ -87,7 +87,7 @@ def binary(shell: Shell, left: str, operator: str, right: str) -> bool:
     return _NUMBERS[operator](_integer(left), _integer(right))
 
 
-def _newer(shell: Shell, left: str, right: str) -> bool:
+def _newer(shell: State, left: str, right: str) -> bool:
     def time(path: str) -> float | None:
         try:
             return shell.box.files.stat(shell.path(path)).mtime
@@ -101,7 +101,7 @@ def _newer(shell: Shell, left: str, right: str) -> bool:
 _BINARY = ("=", "==", "!=", "<", ">", "-nt", "-ot", *_NUMBERS)
 
 
-def single_brackets(shell: Shell, arguments: list[str], line: int) -> bool:
+def single_brackets(shell: State, arguments: list[str], line: int) -> bool:
     """``test`` and ``[``: the rules by number of arguments.
 
     Raises:
@@ -130,9 +130,9 @@ def single_brackets(shell: Shell, arguments: list[str], line: int) -> bool:
 class DoubleBrackets:
     """``[[ ... ]]``: no splitting, patterns and expressions on the right, ``&&`` and ``||`` inside."""
 
-    def __init__(self, shell: Shell, node: s.Condition) -> None:
+    def __init__(self, shell: State, node: s.Condition) -> None:
         self.shell = shell
-        self.expand = Expander(shell)
+        self.expand = shell.expand
         self.line = node.line
         self.words: list[s.Word] = []
         after = ""

@@ -5,17 +5,16 @@ from __future__ import annotations
 import copy
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
-from provision.rehearsal.shell import builtins, conditions, patterns
+from provision.rehearsal.shell import builtins
 from provision.rehearsal.shell import syntax as s
 from provision.rehearsal.shell.box import Call, ShellBox
 from provision.rehearsal.shell.control import BreakLoop, ExitShell, Killed, RedirectFailed, ReturnFunction
 from provision.rehearsal.shell.expand import Expander, ExpansionFailed
 from provision.rehearsal.shell.parse import parse
-from provision.rehearsal.shell.state import State
-from provision.rehearsal.shell.streams import Collected, Descriptors, Discarded, Sink, Source, ToFile
+from provision.rehearsal.shell.statements import Statements
+from provision.rehearsal.shell.streams import Collected, Descriptors, Source, ToFile
 from provision.rehearsal.shell.variables import ReadOnly
 
 KILLED = 137
@@ -36,7 +35,7 @@ class Job:
         self.thread = threading.Thread(target=run, daemon=True)
 
 
-class Shell(State):
+class Shell(Statements):
     """One shell process that runs scripts."""
 
     def __init__(self, box: ShellBox, name: str, positional: Sequence[str], descriptors: Descriptors) -> None:
@@ -49,8 +48,8 @@ class Shell(State):
         tree = parse(source, line)
         only = tree.statements[0][0] if len(tree.statements) == 1 else None
         if isinstance(only, s.Simple) and not only.words and [r.operator for r in only.redirects] == ["<"]:
-            with self._redirected(only.redirects):
-                data = self._source().read()
+            with self.redirected(only.redirects):
+                data = self.source().read()
             self.last_output_status = 0
             return data.replace(b"\0", b"").decode("utf-8", "surrogateescape").rstrip("\n")
         kept = Collected()
@@ -112,54 +111,6 @@ class Shell(State):
             self.complain(f"{error}: readonly variable")
             return 1
 
-    def complain(self, text: str) -> None:
-        """A message of the shell itself."""
-        self.sink(2).write(f"{self.name}: line {self.line}: {text}\n".encode())
-
-    def sink(self, fd: int) -> Sink:
-        found = self.descriptors.get(fd)
-        if found is None or isinstance(found, Source):
-            raise RedirectFailed(f"{fd}: Bad file descriptor")
-        return found
-
-    def _source(self) -> Source:
-        found = self.descriptors.get(0)
-        return found if isinstance(found, Source) else Source(b"")
-
-    def run(self, node: s.Node) -> int:
-        """Run one node; the result is also ``$?``."""
-        if self.box.killed.is_set():
-            raise Killed
-        method: Callable[[s.Node], int] = getattr(self, f"_{type(node).__name__.lower()}")
-        redirects: tuple[s.Redirect, ...] = getattr(node, "redirects", ())
-        if redirects and not isinstance(node, s.Simple):
-            try:
-                with self._redirected(redirects):
-                    self.status = method(node)
-            except RedirectFailed as error:
-                self.complain(str(error))
-                self.status = 1
-                self._failed(1)
-        else:
-            self.status = method(node)
-        return self.status
-
-    def _failed(self, code: int) -> int:
-        """errexit: a failure that nobody asked about ends the shell."""
-        if code and self.options["errexit"] and not self.tested:
-            self.status = code
-            raise ExitShell(code)
-        return code
-
-    @contextmanager
-    def testing(self) -> Iterator[None]:
-        """Failures inside are answers."""
-        self.tested += 1
-        try:
-            yield
-        finally:
-            self.tested -= 1
-
     def _sequence(self, node: s.Sequence) -> int:
         code = 0
         for statement, background in node.statements:
@@ -182,24 +133,12 @@ class Shell(State):
         job.thread.start()
         return 0
 
-    def _andor(self, node: s.AndOr) -> int:
-        with self.testing():
-            code = self.run(node.first)
-        for position, (operator, part) in enumerate(node.rest):
-            if (operator == "&&") != (code == 0):
-                continue
-            if position == len(node.rest) - 1:
-                return self.run(part)
-            with self.testing():
-                code = self.run(part)
-        return code
-
     def _pipeline(self, node: s.Pipeline) -> int:
         if node.negated:
             with self.testing():
                 code = self._pipe(node)
             return int(code == 0)
-        return self._failed(self._pipe(node))
+        return self.failed(self._pipe(node))
 
     def _pipe(self, node: s.Pipeline) -> int:
         if len(node.parts) == 1:
@@ -217,92 +156,8 @@ class Shell(State):
             return next((code for code in reversed(codes) if code), 0)
         return codes[-1]
 
-    def _group(self, node: s.Group) -> int:
-        return self.run(node.body)
-
     def _subshell(self, node: s.Subshell) -> int:
-        return self._failed(self.fork(self.descriptors).whole(node.body))
-
-    def _if(self, node: s.If) -> int:
-        for condition, body in node.branches:
-            with self.testing():
-                code = self.run(condition)
-            if code == 0:
-                return self.run(body)
-        return self.run(node.otherwise) if node.otherwise else 0
-
-    def _loop(self, node: s.Loop) -> int:
-        def goes_on() -> bool:
-            with self.testing():
-                return (self.run(node.condition) == 0) != node.until
-
-        return self._repeat(goes_on, node.body)
-
-    def _repeat(self, goes_on: Callable[[], bool], body: s.Sequence, after: Callable[[], None] = lambda: None) -> int:
-        code = 0
-        self.loops += 1
-        try:
-            while goes_on():
-                try:
-                    code = self.run(body)
-                except BreakLoop as left:
-                    code = 0
-                    if left.levels > 1 and self.loops > 1:
-                        raise BreakLoop(left.levels - 1, left.goes_on) from None
-                    if not left.goes_on:
-                        break
-                after()
-        finally:
-            self.loops -= 1
-        return code
-
-    def _for(self, node: s.For) -> int:
-        if node.values is None:
-            values = list(self.positional)
-        else:
-            values = [field for word in node.values for field in self.expand.fields(word)]
-        waiting = iter(values)
-
-        def goes_on() -> bool:
-            for value in waiting:
-                self.assign(node.name, None, value)
-                return True
-            return False
-
-        return self._repeat(goes_on, node.body)
-
-    def _countingfor(self, node: s.CountingFor) -> int:
-        self.expand.number(node.start, node.line)
-
-        def goes_on() -> bool:
-            return not node.condition.strip() or self.expand.number(node.condition, node.line) != 0
-
-        return self._repeat(goes_on, node.body, lambda: (self.expand.number(node.step, node.line), None)[1])
-
-    def _case(self, node: s.Case) -> int:
-        subject = self.expand.text(node.subject)
-        for choices, body in node.items:
-            if any(patterns.matches(self.expand.pattern(choice), subject) for choice in choices):
-                return self.run(body)
-        return 0
-
-    def _function(self, node: s.Function) -> int:
-        self.functions[node.name] = node.body
-        return 0
-
-    def _condition(self, node: s.Condition) -> int:
-        self.line = node.line
-        return self._failed(int(not conditions.DoubleBrackets(self, node).value()))
-
-    def _arithmetic(self, node: s.Arithmetic) -> int:
-        self.line = node.line
-        try:
-            return self._failed(int(self.expand.number(node.text, node.line) == 0))
-        except ExpansionFailed as error:
-            if str(error).endswith("unbound variable"):
-                raise
-            self.complain(f"((: {error}")
-            return self._failed(1)
+        return self.failed(self.fork(self.descriptors).whole(node.body))
 
     # -- simple commands -------------------------------------------------------------------------------------
 
@@ -316,13 +171,13 @@ class Shell(State):
             else:
                 arguments += self.expand.fields(word)
         try:
-            with self._redirected(node.redirects, keep=arguments[:1] == ["exec"] and len(arguments) == 1):
+            with self.redirected(node.redirects, keep=arguments[:1] == ["exec"] and len(arguments) == 1):
                 code = self._command(node, arguments)
         except RedirectFailed as error:
             self.complain(str(error))
             code = 1
         self.set_array("PIPESTATUS", [str(code)])
-        return self._failed(code)
+        return self.failed(code)
 
     def _command(self, node: s.Simple, arguments: list[str | s.Assignment]) -> int:
         if not arguments:
@@ -384,7 +239,7 @@ class Shell(State):
         for descriptor in self.descriptors.values():
             if isinstance(descriptor, ToFile):
                 descriptor.close()  # what stands in the file must be there for who reads it
-        call = Call(tuple(words), self.variables.exported(), self._source(), self.sink(1), self.sink(2), self.cwd)
+        call = Call(tuple(words), self.variables.exported(), self.source(), self.sink(1), self.sink(2), self.cwd)
         try:
             code = self.box.program(call)
         except FileNotFoundError:
@@ -423,71 +278,6 @@ class Shell(State):
                 values[str(following)] = field
                 following += 1
         variable.values = values
-
-    # -- redirections ----------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _redirected(self, redirects: tuple[s.Redirect, ...], *, keep: bool = False) -> Iterator[None]:
-        if not redirects:
-            yield
-            return
-        saved = dict(self.descriptors)
-        opened: list[Source | Sink] = []
-        try:
-            for redirect in redirects:
-                self._redirect(redirect, opened)
-            yield
-        finally:
-            for stream in opened:
-                if isinstance(stream, ToFile):
-                    stream.close()
-                    stream.kept = keep
-            if not keep:
-                self.descriptors = saved
-
-    def _redirect(self, redirect: s.Redirect, opened: list[Source | Sink]) -> None:
-        operator, fd = redirect.operator, redirect.fd
-        if operator == "<<":
-            body = redirect.target.raw if redirect.literal else self.expand.document(redirect.target)
-            self.descriptors[fd] = Source(body.encode("utf-8", "surrogateescape"))
-            return
-        target = self.expand.text(redirect.target)
-        if operator == "<<<":
-            self.descriptors[fd] = Source((target + "\n").encode("utf-8", "surrogateescape"))
-        elif operator in (">&", "<&"):
-            if target == "-":
-                self.descriptors.pop(fd, None)
-            elif not target.isdigit():
-                raise s.Unsupported(f"{operator}{target}", redirect.target.line)
-            elif int(target) not in self.descriptors:
-                raise RedirectFailed(f"{target}: Bad file descriptor")
-            else:
-                self.descriptors[fd] = self.descriptors[int(target)]
-        else:
-            stream = self._open(operator, target)
-            opened.append(stream)
-            self.descriptors[fd] = stream
-            if operator.startswith("&"):
-                self.descriptors[1] = self.descriptors[2] = stream
-
-    def _open(self, operator: str, target: str) -> Source | Sink:
-        if target == "/dev/null":
-            return Source(b"") if operator == "<" else Discarded()
-        if target in ("/dev/stdout", "/dev/stderr"):
-            return self.sink(1 if target.endswith("out") else 2)
-        path = self.path(target)
-        try:
-            if operator == "<":
-                return Source(self.box.files.read(path))
-            if operator in (">", ">|", ">>", "&>", "&>>"):
-                return ToFile(self.box.files, path, append=operator.endswith(">>"))
-        except FileNotFoundError:
-            raise RedirectFailed(f"{target}: No such file or directory") from None
-        except IsADirectoryError:
-            raise RedirectFailed(f"{target}: Is a directory") from None
-        except OSError as error:
-            raise RedirectFailed(f"{target}: {error.strerror or error}") from None
-        raise s.Unsupported(f"the redirection {operator}", self.line)
 
 
 def _as_text(shell: Shell, assignment: s.Assignment) -> str:

@@ -1,8 +1,9 @@
 """Scripts to trees: tree-sitter reads the structure, this module puts right what its grammar does otherwise than bash.
 
 Differences that are mended here: a redirection belongs to the last command of a pipeline or list, ``!`` to the whole
-pipeline, what follows a here-document's start on the same line to the statement around it; words are cut by `words`,
-because the grammar cuts some in two and leaves others out.  A script of which anything is left out is refused.
+pipeline, what follows a here-document's start on the same line to the statement around it; words are cut by
+`parse_words`, because the grammar cuts some in two and leaves others out.  A script of which anything is left out is
+refused.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import tree_sitter
 import tree_sitter_bash
 
 from provision.rehearsal.shell import syntax as s
-from provision.rehearsal.shell.words import split_source, word_end
+from provision.rehearsal.shell.parse_words import WordReader
+from provision.rehearsal.shell.words import split_source
 
 _LANGUAGE = tree_sitter.Language(tree_sitter_bash.language())
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(?:\[([^]]*)\])?(\+?=)")
 _SEPARATORS = {";", "\n", ";;", "comment"}
 _Tree = tree_sitter.Node
 
@@ -34,22 +35,13 @@ def parse(text: str, first_line: int = 1) -> s.Sequence:
     return _Reader(text.encode(), first_line).program()
 
 
-class _Reader:
-    def __init__(self, source: bytes, first_line: int) -> None:
-        self.source = source
-        self.first = first_line
-        self.read: list[tuple[int, int]] = []  # the words that we cut ourselves
-        self.consumed = 0  # how far words were read, which may be further than the grammar's node
+class _Reader(WordReader):
+    """One script on its way from the grammar's tree to ours."""
 
     def program(self) -> s.Sequence:
-        # The grammar wants a last line end behind a here-document.
-        if not self.source.endswith(b"\n"):
-            self.source += b"\n"
-        # One character a byte, so that the grammar's positions are also the text's.
-        self.plain = self.source.decode("latin-1")
         root = tree_sitter.Parser(_LANGUAGE).parse(self.source).root_node
         if root.has_error:
-            raise s.Unsupported(f"a syntax error near {self._error(root)!r}", self._line(self._bad(root)))
+            raise s.Unsupported(f"a syntax error near {self._error(root)!r}", self.line(self._bad(root)))
         made = self.sequence(root.children)
         self._complete(root)
         return made
@@ -87,18 +79,6 @@ class _Reader:
     def _error(self, node: _Tree) -> str:
         return self.text(self._bad(node))[:40]
 
-    def _line(self, node: _Tree) -> int:
-        return node.start_point[0] + self.first
-
-    def text(self, node: _Tree) -> str:
-        return self.source[node.start_byte : node.end_byte].decode()
-
-    def word(self, node: _Tree) -> s.Word:
-        return s.Word(self.text(node), self._line(node))
-
-    def unknown(self, node: _Tree) -> s.Unsupported:
-        return s.Unsupported(f"{node.type} {self.text(node)[:40]!r}", self._line(node))
-
     def sequence(self, nodes: Iterable[_Tree]) -> s.Sequence:
         made: list[tuple[s.Node, bool]] = []
         for node in nodes:
@@ -108,28 +88,9 @@ class _Reader:
                 made[-1] = (made[-1][0], True)
                 continue
             if node.start_byte < self.consumed:
-                raise s.Unsupported(f"what the grammar cuts in two near {self.text(node)[:40]!r}", self._line(node))
+                raise s.Unsupported(f"what the grammar cuts in two near {self.text(node)[:40]!r}", self.line(node))
             made.append((self.statement(node), False))
         return s.Sequence(tuple(made))
-
-    def words(self, nodes: Iterable[_Tree]) -> tuple[s.Word, ...]:
-        """Words, joined where the grammar cut one in two."""
-        spans: list[tuple[int, int, int]] = []
-        for node in nodes:
-            if spans and spans[-1][1] == node.start_byte:
-                spans[-1] = (spans[-1][0], node.end_byte, spans[-1][2])
-            else:
-                spans.append((node.start_byte, node.end_byte, self._line(node)))
-        return tuple(s.Word(self.source[a:b].decode(), line) for a, b, line in spans)
-
-    def listed(self, nodes: list[_Tree]) -> tuple[s.Word, ...]:
-        """The words from the first to the last of these nodes."""
-        found: list[s.Word] = []
-        at = nodes[0].start_byte if nodes else 0
-        while nodes and (at := self.blanks(at)) < nodes[-1].end_byte:
-            word, at = self.word_at(at)
-            found.append(word)
-        return tuple(found)
 
     def statement(self, node: _Tree) -> s.Node:
         method = getattr(self, f"_{node.type}", None)
@@ -163,37 +124,13 @@ class _Reader:
                     words.append(word)
                 else:
                     assignments.append(assignment)
-        return self.redirected(s.Simple(tuple(assignments), tuple(words), self._line(node)), redirects)
-
-    def blanks(self, at: int) -> int:
-        """The next position that is no white space within a command."""
-        while self.plain[at : at + 1] in (" ", "\t") or self.plain.startswith("\\\n", at):
-            at += 2 if self.plain[at] == "\\" else 1
-        return at
-
-    def word_at(self, at: int) -> tuple[s.Word, int]:
-        """The word at a position, and where it ends."""
-        line = self.plain.count("\n", 0, at) + self.first
-        end = word_end(self.plain, at, line)
-        if end == at:
-            raise s.Unsupported(f"{self.plain[at : at + 10]!r} here", line)
-        self.consumed = max(self.consumed, end)
-        self.read.append((at, end))
-        return s.Word(self.source[at:end].decode(), line), end
-
-    def assigned(self, word: s.Word) -> s.Assignment | None:
-        """The assignment that a word is; None when it is none."""
-        found = _ASSIGNMENT.match(word.raw)
-        if not found:
-            return None
-        index = None if found[2] is None else s.Word(found[2], word.line)
-        return s.Assignment(found[1], index, found[3] == "+=", s.Word(word.raw[found.end() :], word.line), word.line)
+        return self.redirected(s.Simple(tuple(assignments), tuple(words), self.line(node)), redirects)
 
     def _variable_assignment(self, node: _Tree) -> s.Node:
-        return s.Simple((self.assignment(node),), (), self._line(node))
+        return s.Simple((self.assignment(node),), (), self.line(node))
 
     def _variable_assignments(self, node: _Tree) -> s.Node:
-        return s.Simple(tuple(self.assignment(c) for c in node.named_children), (), self._line(node))
+        return s.Simple(tuple(self.assignment(c) for c in node.named_children), (), self.line(node))
 
     def _declaration_command(self, node: _Tree) -> s.Node:
         words: list[s.Word | s.Assignment] = []
@@ -204,37 +141,22 @@ class _Reader:
                 if child.start_byte < self.consumed:
                     continue  # the end of a word that the grammar cut in two
                 words.append(self.word_at(child.start_byte)[0])
-        return s.Simple((), tuple(words), self._line(node))
+        return s.Simple((), tuple(words), self.line(node))
 
     def _unset_command(self, node: _Tree) -> s.Node:
-        return s.Simple((), self.words(node.children), self._line(node))
-
-    def assignment(self, node: _Tree) -> s.Assignment:
-        target, operator, *value = node.children
-        name, index = target, None
-        if target.type == "subscript":
-            name = target.children[0]
-            index = s.Word(self.source[name.end_byte + 1 : target.end_byte - 1].decode(), self._line(node))
-        given: s.Word | tuple[s.Word, ...]
-        if value and value[0].type == "array":
-            given = self.words([c for c in value[0].children[1:-1] if c.type != "comment"])
-        else:
-            end = word_end(self.plain, operator.end_byte, self._line(node))
-            self.consumed = max(self.consumed, end)
-            given = s.Word(self.source[operator.end_byte : end].decode(), self._line(node))
-        return s.Assignment(self.text(name), index, operator.type == "+=", given, self._line(node))
+        return s.Simple((), self.words(node.children), self.line(node))
 
     def _test_command(self, node: _Tree) -> s.Node:
         opener = self.text(node.children[0])
         if opener == "((":
-            return s.Arithmetic(self.text(node)[2:-2], self._line(node))
-        line = self._line(node)
+            return s.Arithmetic(self.text(node)[2:-2], self.line(node))
+        line = self.line(node)
         if opener == "[[":
             return s.Condition(tuple(split_source(self.text(node)[2:-2], line)), line)
         return s.Simple((), (s.Word("[", line), *split_source(self.text(node)[1:], line)), line)
 
     def _negated_command(self, node: _Tree) -> s.Node:
-        return s.Pipeline((self.statement(node.children[1]),), True, self._line(node))
+        return s.Pipeline((self.statement(node.children[1]),), True, self.line(node))
 
     def _pipeline(self, node: _Tree) -> s.Node:
         parts: list[s.Node] = []
@@ -248,7 +170,7 @@ class _Reader:
                 negated, child = True, child.children[1]
             part = self.statement(child)
             parts += part.parts if isinstance(part, s.Pipeline) and not part.negated else (part,)
-        return s.Pipeline(tuple(parts), negated, self._line(node))
+        return s.Pipeline(tuple(parts), negated, self.line(node))
 
     def _list(self, node: _Tree) -> s.Node:
         left, operator, right = [c for c in node.children if c.type not in _SEPARATORS]
@@ -271,7 +193,7 @@ class _Reader:
     def _redirected_statement(self, node: _Tree) -> s.Node:
         body = node.child_by_field_name("body")
         redirects = [c for c in node.children if c.type.endswith("_redirect")]
-        inner: s.Node = self.statement(body) if body else s.Simple((), (), self._line(node))
+        inner: s.Node = self.statement(body) if body else s.Simple((), (), self.line(node))
         # The grammar drops words right before a here-document (`cat - <<EOF`) and behind redirections.
         words: list[s.Word] = []
         starts = {c.start_byte: c for c in redirects}
@@ -331,7 +253,7 @@ class _Reader:
             node = behind[i]
             if node.type == "pipeline":
                 parts = [self.statement(c) for c in node.children if c.type != "|"]
-                statement = self._pipe(statement, parts, self._line(node))
+                statement = self._pipe(statement, parts, self.line(node))
                 i += 1
             elif node.type in ("&&", "||"):
                 statement = self._joined(statement, node.type, self.statement(behind[i + 1]))
@@ -351,7 +273,7 @@ class _Reader:
         sign = next(c for c in node.children if not c.is_named)
         operator = sign.type
         if operator in ("<&-", ">&-"):
-            target = s.Word("-", self._line(node))
+            target = s.Word("-", self.line(node))
             operator = operator[:2]
         else:
             target, _ = self.word_at(self.blanks(sign.end_byte))
@@ -375,20 +297,20 @@ class _Reader:
         more = [self.redirect(c) for c in node.children if c.type in ("file_redirect", "herestring_redirect")]
         rest = [c for c in node.children if c.type not in known and not c.type.endswith("_redirect")]
         literal = delimiter[:1] in "'\"\\"
-        return s.Redirect(0, "<<", s.Word(body, self._line(node) + 1), literal), more, rest
+        return s.Redirect(0, "<<", s.Word(body, self.line(node) + 1), literal), more, rest
 
     # -- compound commands ----------------------------------------------------------------------------------
 
     def _compound_statement(self, node: _Tree) -> s.Node:
         if node.children[0].type == "((":
-            return s.Arithmetic(self.text(node)[2:-2], self._line(node))
+            return s.Arithmetic(self.text(node)[2:-2], self.line(node))
         return s.Group(self.sequence(node.children[1:-1]))
 
     def _do_group(self, node: _Tree) -> s.Sequence:
         return self.sequence(node.children[1:-1])
 
     def _subshell(self, node: _Tree) -> s.Node:
-        return s.Subshell(self.sequence(node.children[1:-1]), self._line(node))
+        return s.Subshell(self.sequence(node.children[1:-1]), self.line(node))
 
     def _if_statement(self, node: _Tree) -> s.Node:
         branches = [self._branch(node)]
@@ -428,7 +350,7 @@ class _Reader:
         parts = self.source[opening.end_byte : ending.start_byte].decode().split(";")
         if len(parts) != 3 or body.type != "do_group":
             raise self.unknown(node)
-        return s.CountingFor(parts[0], parts[1], parts[2], self._do_group(body), self._line(node))
+        return s.CountingFor(parts[0], parts[1], parts[2], self._do_group(body), self.line(node))
 
     def _case_statement(self, node: _Tree) -> s.Node:
         subject = node.child_by_field_name("value")
