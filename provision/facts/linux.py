@@ -119,6 +119,11 @@ class Services(Section):
     name: ClassVar[str] = "services"
     units: Mapping[str, Service]
 
+    def runs(self, name: str) -> bool:
+        """Whether a unit is there and active."""
+        unit = self.units.get(name)
+        return unit is not None and unit.active == "active"
+
 
 class Containerd(Section):
     """What containerd answers.

@@ -8,6 +8,7 @@ from provision.facts.cluster import Calico, Workloads
 from provision.render.engine import render
 from provision.settings.model import Settings
 from provision.steps.base import Judgement, Missing, Satisfied, ScriptCall, Step
+from provision.steps.limits import inside
 from provision.steps.manifests import Manifest, manifest
 
 # HostProcess containers need no more than this base: the program is the host's own.
@@ -105,7 +106,7 @@ def _strict_affinity(settings: Settings) -> Step:
         check=check,
         scripts=(
             ScriptCall(
-                template="linux/82-strict-affinity.sh", parameters={"seconds": int(settings.timeouts.node_ready) - 60}
+                template="linux/82-strict-affinity.sh", parameters={"seconds": inside(settings.timeouts.node_ready)}
             ),
         ),
         timeout=settings.timeouts.node_ready,
@@ -159,7 +160,7 @@ def _calico_ready(settings: Settings) -> Step:
         check=check,
         scripts=(
             ScriptCall(
-                template="linux/83-calico-ready.sh", parameters={"seconds": int(settings.timeouts.node_ready) - 60}
+                template="linux/83-calico-ready.sh", parameters={"seconds": inside(settings.timeouts.node_ready)}
             ),
         ),
         timeout=settings.timeouts.node_ready,

@@ -8,14 +8,13 @@ from typing import Any
 from provision import knowledge
 from provision.facts.base import World
 from provision.facts.cluster import Nodes
-from provision.facts.files import Stamp
 from provision.facts.linux import Kubeadm, Services
 from provision.render.engine import render
 from provision.settings.model import Machine, Settings
-from provision.settings.stamp import stamp
 from provision.steps.base import Context, Judgement, Missing, Satisfied, ScriptCall, Step
 from provision.steps.join_token import join_token, token_call
 from provision.steps.linux_node import egress_step
+from provision.steps.stamp import stamp_step
 
 CRI_SOCKET = "unix:///run/containerd/containerd.sock"
 _STATIC_PODS = frozenset({"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"})
@@ -26,9 +25,9 @@ def control_plane_steps(settings: Settings) -> tuple[Step, ...]:
     steps = [_control_plane(settings)]
     if settings.windows and settings.network.egress == "control-plane":
         steps.append(egress_step(settings, settings.control_plane))
-    steps.append(_stamp(settings, settings.control_plane, "control-plane"))
+    steps.append(stamp_step(settings, settings.control_plane, "control-plane"))
     for machine in settings.linux_workers:
-        steps += [_join(settings, machine), _stamp(settings, machine, f"join@{machine.name}")]
+        steps += [_join(settings, machine), stamp_step(settings, machine, f"join@{machine.name}")]
     return tuple(steps)
 
 
@@ -98,6 +97,11 @@ def _kube_proxy_config(settings: Settings) -> dict[str, Any]:
     return made
 
 
+def _prepared(machine: Machine) -> tuple[str, ...]:
+    """What kubeadm finds done on a Linux machine, to make a control plane or to join one."""
+    return tuple(f"{step}@{machine.name}" for step in ("card", "host-name", "containerd", "cni-plugins", "kubernetes"))
+
+
 def _control_plane(settings: Settings) -> Step:
     machine = settings.control_plane
     config = init_config(settings)
@@ -110,8 +114,7 @@ def _control_plane(settings: Settings) -> Step:
         gone = sorted(_STATIC_PODS - set(kubeadm.manifests))
         if gone:
             return Missing(f"manifests are gone: {', '.join(gone)}")
-        unit = facts.get(Services).units.get("kubelet")
-        if unit is None or unit.active != "active":
+        if not facts.get(Services).runs("kubelet"):
             return Missing("kubelet does not run")
         if world.cluster.get(Nodes).find(settings.node_name(machine.name)) is None:
             return Missing("it has no node")
@@ -122,13 +125,7 @@ def _control_plane(settings: Settings) -> Step:
         title=f"the control plane {settings.kubernetes.version} answers",
         lane="system",
         machine=machine.name,
-        needs=(
-            f"card@{machine.name}",
-            f"host-name@{machine.name}",
-            f"containerd@{machine.name}",
-            f"cni-plugins@{machine.name}",
-            f"kubernetes@{machine.name}",
-        ),
+        needs=_prepared(machine),
         reads=frozenset({"kubeadm", "services", "cluster.nodes"}),
         changes=("kubeadm", "services", "cluster.nodes"),
         check=check,
@@ -173,8 +170,7 @@ def _join(settings: Settings, machine: Machine) -> Step:
         facts = world.machine(machine.name)
         if not facts.get(Kubeadm).joined:
             return Missing("kubeadm join has not come to its end")
-        unit = facts.get(Services).units.get("kubelet")
-        if unit is None or unit.active != "active":
+        if not facts.get(Services).runs("kubelet"):
             return Missing("kubelet does not run")
         return Satisfied("it has joined")
 
@@ -190,41 +186,11 @@ def _join(settings: Settings, machine: Machine) -> Step:
         title="it has joined the cluster",
         lane="system",
         machine=machine.name,
-        needs=(
-            "control-plane",
-            f"card@{machine.name}",
-            f"host-name@{machine.name}",
-            f"containerd@{machine.name}",
-            f"cni-plugins@{machine.name}",
-            f"kubernetes@{machine.name}",
-        ),
+        needs=("control-plane", *_prepared(machine)),
         reads=frozenset({"kubeadm", "services"}),
         changes=("kubeadm", "services"),
         check=check,
         scripts=(token_call(settings), call),
         apply=apply,
         timeout=settings.timeouts.step,
-    )
-
-
-def _stamp(settings: Settings, machine: Machine, needs: str) -> Step:
-    text = stamp(settings, machine.name).to_json()
-
-    def check(_: Settings, world: World) -> Judgement:
-        now = (world.machine(machine.name).get(Stamp).text or "").strip()
-        if now != text:
-            return Missing("it carries the stamp of other settings" if now else "it carries no stamp yet")
-        return Satisfied("it carries the stamp of these settings")
-
-    return Step(
-        name=f"stamp@{machine.name}",
-        title="the machine says which settings shaped it",
-        lane="system",
-        machine=machine.name,
-        needs=(needs,),
-        reads=frozenset({"stamp"}),
-        changes=("stamp",),
-        check=check,
-        scripts=(ScriptCall(template="linux/95-stamp.sh", parameters={"stamp": text}),),
-        timeout=120,
     )

@@ -12,8 +12,10 @@ from provision.facts.linux import Card, Containerd, Egress, Kernel, Network, Os,
 from provision.render.engine import render
 from provision.settings.model import Machine, Settings
 from provision.steps.base import Judgement, Missing, Satisfied, ScriptCall, Step
+from provision.steps.components import component_faults, wanted_digests
 from provision.steps.delivery import deliver_step
 from provision.steps.proxy import proxy_environment
+from provision.steps.verdict import verdict
 
 # component -> the artifacts that it is installed from
 CONTAINERD = ("containerd-linux.tar.gz", "runc")
@@ -179,19 +181,8 @@ def _programs(settings: Settings, machine: Machine) -> Step:
     )
 
 
-def installed(world: World, machine: str, component: str, artifacts: tuple[str, ...]) -> str | None:
-    """Why a component is not installed from today's artifacts, or None when it is.
-
-    Raises:
-        UnknownFact: the machine has not said what is installed.
-    """
-    found = world.machine(machine).get(Installed).components.get(component)
-    if found is None:
-        return "it is not installed"
-    other = [name for name in artifacts if found.digests.get(name) != world.host.digests.get(name)]
-    if other:
-        return f"another {', '.join(other)} is installed"
-    return None if found.intact else found.detail
+def _faults(world: World, machine: Machine, component: str, artifacts: tuple[str, ...]) -> list[str]:
+    return component_faults(world.machine(machine.name).get(Installed), component, wanted_digests(world, artifacts))
 
 
 def containerd_config(settings: Settings) -> str:
@@ -211,9 +202,9 @@ def _containerd(settings: Settings, machine: Machine) -> Step:
     digest = hashlib.sha256(config.encode()).hexdigest()
 
     def check(_: Settings, world: World) -> Judgement:
-        wrong = installed(world, machine.name, "containerd", CONTAINERD)
+        wrong = _faults(world, machine, "containerd", CONTAINERD)
         if wrong:
-            return Missing(wrong)
+            return verdict(wrong, "")
         facts = world.machine(machine.name)
         runtime = facts.get(Containerd)
         if runtime.config_digest != digest:
@@ -251,8 +242,8 @@ def _containerd(settings: Settings, machine: Machine) -> Step:
 
 def _cni_plugins(machine: Machine) -> Step:
     def check(_: Settings, world: World) -> Judgement:
-        wrong = installed(world, machine.name, "cni-plugins", CNI_PLUGINS)
-        return Missing(wrong) if wrong else Satisfied("they are in /opt/cni/bin")
+        wrong = _faults(world, machine, "cni-plugins", CNI_PLUGINS)
+        return verdict(wrong, "they are in /opt/cni/bin")
 
     return Step(
         name=f"cni-plugins@{machine.name}",
@@ -269,9 +260,9 @@ def _cni_plugins(machine: Machine) -> Step:
 
 def _kubernetes(machine: Machine) -> Step:
     def check(_: Settings, world: World) -> Judgement:
-        wrong = installed(world, machine.name, "kubernetes", KUBERNETES)
+        wrong = _faults(world, machine, "kubernetes", KUBERNETES)
         if wrong:
-            return Missing(wrong)
+            return verdict(wrong, "")
         unit = world.machine(machine.name).get(Services).units.get("kubelet")
         if unit is None or unit.enabled != "enabled":
             return Missing("kubelet is not a service that starts with the machine")

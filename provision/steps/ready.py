@@ -7,6 +7,7 @@ from provision.facts.cluster import Checks, Nodes, Tokens, Workloads
 from provision.settings.model import Settings
 from provision.steps.base import Judgement, Missing, Satisfied, ScriptCall, Step
 from provision.steps.cni_calico import WINDOWS_WORKLOADS
+from provision.steps.limits import inside
 from provision.steps.manifests import Manifest, manifest
 
 # One image for both systems. Source: kubernetes test/images/agnhost; 2.53 is the version of kubernetes.io's examples.
@@ -90,7 +91,7 @@ def _nodes_ready(settings: Settings) -> Step:
                 parameters={
                     "nodes": list(names.values()),
                     "workers": workers,
-                    "seconds": int(settings.timeouts.node_ready) - 60,
+                    "seconds": inside(settings.timeouts.node_ready),
                 },
             ),
         ),
@@ -159,7 +160,7 @@ def _cluster_ready(settings: Settings) -> Step:
                 parameters={
                     "daemonsets": workloads,
                     "windows_nodes": len(windows_nodes),
-                    "seconds": int(settings.timeouts.node_ready) - 60,
+                    "seconds": inside(settings.timeouts.node_ready),
                 },
             ),
         ),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import Protocol, cast
+from typing import cast
 
 from provision import knowledge
 from provision.errors import StepFailed
-from provision.facts.base import UnknownFact, World
+from provision.facts.base import World
 from provision.facts.windows import Containerd, Delivered, Installed, Kubelet, Os
 from provision.render.engine import render
 from provision.settings.model import Machine, Settings
 from provision.steps.base import Context, Judgement, ScriptCall, Step
+from provision.steps.components import component_faults, wanted_digests
+from provision.steps.delivery import Depot
 from provision.steps.proxy import proxy_environment
 from provision.steps.verdict import verdict
 
@@ -22,35 +23,6 @@ KUBERNETES_FILES = ("kubelet.exe", "kubeadm.exe", "kubectl.exe", "kube-proxy.exe
 # Seconds from the service's start to containerd's first answer.
 CONTAINERD_LIMIT = 120
 LOG_FILE = "C:\\var\\log\\containerd\\containerd.log"
-
-
-class Depot(Protocol):
-    """Where a machine pulls files from; made by the step ``depot``."""
-
-    def url(self, name: str) -> str: ...
-
-
-def wanted_digests(world: World, names: tuple[str, ...]) -> dict[str, str]:
-    """Artifact name -> SHA-256.
-
-    Raises:
-        UnknownFact: one of them is not resolved yet.
-    """
-    absent = [name for name in names if name not in world.host.digests]
-    if absent:
-        raise UnknownFact(f"not resolved yet: {', '.join(absent)}")
-    return {name: world.host.digests[name] for name in names}
-
-
-def component_faults(installed: Installed, component: str, wanted: Mapping[str, str]) -> list[str]:
-    """What keeps a component from being installed from these artifacts, untouched since."""
-    found = installed.components.get(component)
-    if found is None:
-        return ["it is not installed"]
-    if dict(found.digests) != dict(wanted):
-        others = [name for name, digest in wanted.items() if found.digests.get(name) != digest]
-        return [f"another version is installed ({', '.join(others) or 'files that are not wanted any more'})"]
-    return [] if found.intact else [found.detail or "its files were changed"]
 
 
 def deliver_step(settings: Settings, machine: Machine, component: str, names: tuple[str, ...]) -> Step:

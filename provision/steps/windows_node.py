@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from provision.settings.model import Machine, Settings
 from provision.steps.base import Step
+from provision.steps.stamp import stamp_step
 from provision.steps.windows_files import (
     CONTAINERD_FILES,
     KUBERNETES_FILES,
@@ -19,7 +20,6 @@ from provision.steps.windows_system import (
     reboot_step,
     release_step,
     settings_step,
-    stamp_step,
 )
 
 

@@ -1,13 +1,12 @@
-"""Windows itself: its release, settings, host name, features, one restart for all of them, the stamp."""
+"""Windows itself: its release, settings, host name, features, one restart for all of them."""
 
 from __future__ import annotations
 
 from provision import knowledge
 from provision.errors import StepFailed
 from provision.facts.base import World
-from provision.facts.windows import Features, NodeSettings, Os, Stamp
+from provision.facts.windows import Features, NodeSettings, Os
 from provision.settings.model import Machine, Settings
-from provision.settings.stamp import stamp
 from provision.steps.base import Context, Judgement, Missing, Satisfied, ScriptCall, Step
 from provision.steps.verdict import verdict
 
@@ -224,28 +223,4 @@ def reboot_step(settings: Settings, machine: Machine) -> Step:
         apply=apply,
         timeout=settings.timeouts.reboot,
         reboots=True,
-    )
-
-
-def stamp_step(settings: Settings, machine: Machine, needs: str) -> Step:
-    """The machine carries a note of the settings that shaped it, so that a later run can say what has changed."""
-    text = stamp(settings, machine.name).to_json()
-
-    def check(_: Settings, world: World) -> Judgement:
-        now = (world.machine(machine.name).get(Stamp).text or "").strip()
-        if now != text:
-            return Missing("it carries the stamp of other settings" if now else "it carries no stamp yet")
-        return Satisfied("it carries the stamp of these settings")
-
-    return Step(
-        name=f"stamp@{machine.name}",
-        title="the machine says which settings shaped it",
-        lane="system",
-        machine=machine.name,
-        needs=(needs,),
-        reads=frozenset({"stamp"}),
-        changes=("stamp",),
-        check=check,
-        scripts=(ScriptCall(template="windows/95-stamp.ps1", parameters={"stamp": text}),),
-        timeout=settings.timeouts.step,
     )
