@@ -97,7 +97,7 @@ BROKEN: list[tuple[str, tuple[Any, ...], Any, str]] = [
     ("containerd@cp1", ("cp1", "services", "units", "containerd", "enabled"), "disabled", "service does not run"),
     ("containerd@cp1", ("cp1", "services", "units", "containerd"), GONE, "it has no service"),
     ("cni-plugins@cp1", ("cp1", "installed", "components", "cni-plugins"), GONE, "not installed"),
-    ("kubernetes@cp1", ("cp1", "installed", "components", "kubernetes", "digests", "kubelet"), "00", "installed (kubelet)"),
+    ("kubernetes@cp1", ("cp1", "installed", "components", "kubernetes", "digests", "kubelet"), "00", "(kubelet)"),
     ("kubernetes@cp1", ("cp1", "services", "units", "kubelet", "enabled"), "", "not a service"),
     ("control-plane", ("cp1", "kubeadm", "initialised"), False, "has not come to its end"),
     ("control-plane", ("cp1", "kubeadm", "manifests"), ["etcd"], "manifests are gone: kube-apiserver"),
