@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -127,6 +127,18 @@ class Guest(Protocol):
 
         Raises:
             Refused: over WinRM, which carries commands and scripts, never artifacts.
+        """
+        ...
+
+    def put_all(
+        self,
+        files: Mapping[str, Path | bytes],
+        deadline: Deadline,
+        on_bytes: Callable[[str, int], None] | None = None,
+    ) -> None:
+        """Put several files (target -> source) as `put` does, checked and renamed by one remote command.
+
+        ``on_bytes`` is told the target and the bytes of it that were sent so far.
         """
         ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from provision.clock import Deadline, sleep
@@ -185,15 +185,19 @@ class CommonGuest(ABC):
         raise waiting.error(seen)
 
     def put(
+        self, source: Path | bytes, target: str, deadline: Deadline, on_bytes: Callable[[int], None] | None = None
+    ) -> None:
+        self.put_all({target: source}, deadline, (lambda _, sent: on_bytes(sent)) if on_bytes is not None else None)
+
+    def put_all(
         self,
-        source: Path | bytes,  # noqa: ARG002 (refused whatever it is)
-        target: str,
-        deadline: Deadline,  # noqa: ARG002
-        on_bytes: Callable[[int], None] | None = None,  # noqa: ARG002
+        files: Mapping[str, Path | bytes],
+        deadline: Deadline,  # noqa: ARG002 (refused whatever it is)
+        on_bytes: Callable[[str, int], None] | None = None,  # noqa: ARG002
     ) -> None:
         raise Refused(
             f"{self.endpoint.machine}: files do not travel over {self.endpoint.transport}",
-            details=f"asked for: {target}",
+            details=f"asked for: {', '.join(files)}",
             remedy="deliver the file through the depot",
         )
 

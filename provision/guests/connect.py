@@ -19,6 +19,9 @@ PACE = 1.0
 
 RUNGS = ("name", "TCP", "banner", "login", "shell")
 
+# Seconds for the first command of a machine that has just booted.
+FIRST_LIMIT = 120.0
+
 
 def connect(
     endpoint: Endpoint, *, operation_timeout: int | None = None, read_timeout: int | None = None
@@ -51,6 +54,7 @@ def wait_for(
     deadline: Deadline,
     on_seen: Callable[[str], None] | None = None,
     *,
+    first: Callable[[Guest, Deadline], object] | None = None,
     auth_grace: float = AUTH_GRACE,
     make: Callable[[Endpoint], CommonGuest] = connect,
 ) -> Guest:
@@ -60,6 +64,7 @@ def wait_for(
     taken, a shell runs a command.  ``on_seen`` is told each time that the highest rung, or what stops it, changes.
 
     Args:
+        first: the command that proves the last rung, given the guest and a limit of its own; a short one by default.
         auth_grace: seconds in which refused logins count as a machine that is not ready yet.
 
     Raises:
@@ -86,7 +91,8 @@ def wait_for(
         try:
             rung, what = _lower_rungs(endpoint, waiting)
             if rung is None:
-                guest.boot_id(waiting.at_most(60.0, f"{machine}: a first command"))
+                limit = waiting.at_most(FIRST_LIMIT, f"{machine}: a first command")
+                guest.boot_id(limit) if first is None else first(guest, limit)
                 see("shell", "runs commands")
                 return guest
             see(rung, what)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from provision.guests.base import Script
 from provision.guests.output import Output
-from provision.guests.recipes import Invocation, LogReader, Recipes
+from provision.guests.recipes import Invocation, LogReader, Recipes, Upload
 
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.sh").read_text()
 _FOLLOW = Path(__file__).with_name("follow.sh").read_text()
@@ -37,8 +37,24 @@ class _RawLog(LogReader):
         return True
 
 
+_FINISH = """\
+finish() {
+  if [ "$(sha256sum "$1" | cut -d ' ' -f 1)" != "$3" ]; then
+    rm -f "$1"
+    echo "$2"
+    exit 96
+  fi
+  mkdir -p "$4"
+  chown root:root "$1"
+  chmod 644 "$1"
+  mv -f "$1" "$2"
+}"""
+
+
 class LinuxRecipes(Recipes):
     """Bash as root: directly, or through ``sudo -n`` for another user."""
+
+    incoming = "/var/lib/hybrid/incoming"
 
     def __init__(self, user: str) -> None:
         self._user = user
@@ -78,26 +94,16 @@ class LinuxRecipes(Recipes):
     def clean_stderr(self, text: str) -> str:
         return re.sub(r"^hybrid-pid \d+\n", "", text, count=1, flags=re.MULTILINE)
 
-    def prepare_upload(self) -> tuple[Script, str]:
-        """The script that makes the folder for uploads, and the folder: the login may write there."""
-        folder = "/var/lib/hybrid/incoming"
+    def prepare_upload(self) -> Script:
+        folder = self.incoming
         # Scripts are kept with a narrow umask, so the folder above may be closed to a login that is not root.
         user = shlex.quote(self._user)
         text = f"mkdir -p {folder}\nchmod 711 /var/lib/hybrid\nchown {user} {folder}\nchmod 700 {folder}\n"
-        return Script("prepare-upload", text), folder
+        return Script("prepare-upload", text)
 
-    def finish_upload(self, part: str, target: str, digest: str) -> Script:
-        """The script that checks an upload and puts it in its place."""
-        quoted, folder = shlex.quote(part), shlex.quote(target.rpartition("/")[0] or "/")
-        text = f"""set -euo pipefail
-if [ "$(sha256sum {quoted} | cut -d ' ' -f 1)" != {digest} ]; then
-  rm -f {quoted}
-  echo "the file did not come whole" >&2
-  exit 97
-fi
-mkdir -p {folder}
-chown root:root {quoted}
-chmod 644 {quoted}
-mv -f {quoted} {shlex.quote(target)}
-"""
-        return Script("finish-upload", text)
+    def finish_upload(self, uploads: Sequence[Upload]) -> Script:
+        lines = ["set -euo pipefail", _FINISH]
+        for upload in uploads:
+            words = (upload.part, upload.target, upload.digest, upload.target.rpartition("/")[0] or "/")
+            lines.append("finish " + " ".join(shlex.quote(word) for word in words))
+        return Script("finish-upload", "\n".join(lines) + "\n")

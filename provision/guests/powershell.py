@@ -15,7 +15,7 @@ from pathlib import Path
 from provision.guests.base import Script
 from provision.guests.clixml import readable
 from provision.guests.output import Output
-from provision.guests.recipes import Invocation, LogReader, Recipes
+from provision.guests.recipes import Invocation, LogReader, Recipes, Upload
 
 # cmd.exe's limit for a command line.
 COMMAND_LINE = 8191
@@ -116,6 +116,8 @@ class _FramedLog(LogReader):
 class WindowsRecipes(Recipes):
     """Windows PowerShell 5.1 as an administrator."""
 
+    incoming = "/" + rf"{FOLDER}\incoming".replace("\\", "/")
+
     def run(self, script: Script, seconds: float, forget: Sequence[Script]) -> Invocation:  # noqa: ARG002
         return Invocation(BOOTSTRAP, _payload(forget, [script], script))
 
@@ -148,21 +150,24 @@ class WindowsRecipes(Recipes):
     def clean_stderr(self, text: str) -> str:
         return re.sub(r"\r\n", "\n", readable(text))
 
-    def prepare_upload(self) -> tuple[Script, str]:
-        folder = rf"{FOLDER}\incoming"
-        return Script(
-            "prepare-upload", f"$null = New-Item -ItemType Directory -Force -Path {quoted(folder)}\n"
-        ), "/" + folder.replace("\\", "/")
+    def prepare_upload(self) -> Script:
+        folder = self.incoming.lstrip("/").replace("/", "\\")
+        return Script("prepare-upload", f"$null = New-Item -ItemType Directory -Force -Path {quoted(folder)}\n")
 
-    def finish_upload(self, part: str, target: str, digest: str) -> Script:
-        source = quoted(part.lstrip("/").replace("/", "\\"))
-        folder = quoted(target.rpartition("\\")[0])
-        return Script(
-            "finish-upload",
-            "$ErrorActionPreference = 'Stop'\n"
-            f"if ((Get-FileHash -LiteralPath {source} -Algorithm SHA256).Hash -ne {quoted(digest)}) {{\n"
-            f"    Remove-Item -LiteralPath {source} -Force\n    exit 97\n}}\n"
-            f"if (-not (Test-Path -LiteralPath {folder})) {{\n"
-            f"    $null = New-Item -ItemType Directory -Force -Path {folder}\n}}\n"
-            f"Move-Item -LiteralPath {source} -Destination {quoted(target)} -Force\n",
-        )
+    def finish_upload(self, uploads: Sequence[Upload]) -> Script:
+        lines = ["$ErrorActionPreference = 'Stop'"]
+        for upload in uploads:
+            source = quoted(upload.part.lstrip("/").replace("/", "\\"))
+            folder = quoted(upload.target.rpartition("\\")[0])
+            lines += [
+                f"if ((Get-FileHash -LiteralPath {source} -Algorithm SHA256).Hash -ne {quoted(upload.digest)}) {{",
+                f"    Remove-Item -LiteralPath {source} -Force",
+                f"    Write-Output {quoted(upload.target)}",
+                "    exit 96",
+                "}",
+                f"if (-not (Test-Path -LiteralPath {folder})) {{",
+                f"    $null = New-Item -ItemType Directory -Force -Path {folder}",
+                "}",
+                f"Move-Item -LiteralPath {source} -Destination {quoted(upload.target)} -Force",
+            ]
+        return Script("finish-upload", "\n".join(lines) + "\n")

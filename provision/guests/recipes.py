@@ -12,6 +12,7 @@ from provision.guests.output import Output
 # Exit codes of our own bootstraps; their stderr says the same in words.
 NOT_WHOLE = 97
 STOPPED = 98
+WRONG_UPLOAD = 96
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,15 @@ class Invocation:
 
     command: str
     stdin: bytes = b""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that has been sent: where it lies, where it belongs, and the SHA-256 that it was sent with."""
+
+    part: str
+    target: str
+    digest: str
 
 
 class LogReader:
@@ -76,10 +86,16 @@ class Recipes(ABC):
     def clean_stderr(self, text: str) -> str:
         """Stderr without what belongs to the transport."""
 
-    @abstractmethod
-    def prepare_upload(self) -> tuple[Script, str]:
-        """The script that makes the folder for uploads, and that folder."""
+    incoming: str
+    """The folder for uploads, as SFTP spells it."""
 
     @abstractmethod
-    def finish_upload(self, part: str, target: str, digest: str) -> Script:
-        """The script that checks an upload's digest and renames it to its target."""
+    def prepare_upload(self) -> Script:
+        """The script that makes the folder for uploads; the login may write there, nobody else."""
+
+    @abstractmethod
+    def finish_upload(self, uploads: Sequence[Upload]) -> Script:
+        """The script that checks every upload's digest and renames each to its target.
+
+        It ends with `WRONG_UPLOAD` when one is wrong, with the target alone on a line of stdout.
+        """

@@ -9,7 +9,7 @@ import logging
 import selectors
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import paramiko
@@ -20,7 +20,7 @@ from provision.guests import known_hosts
 from provision.guests.base import Endpoint
 from provision.guests.common import CommonGuest, Ran
 from provision.guests.output import Output
-from provision.guests.recipes import NOT_WHOLE, Invocation
+from provision.guests.recipes import WRONG_UPLOAD, Invocation, Upload
 
 # paramiko logs its tracebacks; what they mean is raised as our errors.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -254,18 +254,29 @@ class SshGuest(CommonGuest):
 
     # -- files ---------------------------------------------------------------------------------------------------
 
-    def put(
-        self, source: Path | bytes, target: str, deadline: Deadline, on_bytes: Callable[[int], None] | None = None
+    def put_all(
+        self,
+        files: Mapping[str, Path | bytes],
+        deadline: Deadline,
+        on_bytes: Callable[[str, int], None] | None = None,
     ) -> None:
-        prepare, folder = self.recipes.prepare_upload()
-        self.run(prepare, deadline).require()
-        part = f"{folder}/{uuid.uuid4().hex}.part"
-        digest = self._upload(source, part, target, deadline, on_bytes)
-        finished = self.run(self.recipes.finish_upload(part, target, digest), deadline)
-        if finished.code == NOT_WHOLE:
+        uploads: list[Upload] = []
+        for target, source in files.items():
+            progress = (lambda sent, target=target: on_bytes(target, sent)) if on_bytes is not None else None
+            part = f"{self.recipes.incoming}/{uuid.uuid4().hex}.part"
+            try:
+                digest = self._upload(source, part, target, deadline, progress)
+            except _NoFolder:
+                # Made once a machine, by the first upload.
+                self.run(self.recipes.prepare_upload(), deadline).require()
+                digest = self._upload(source, part, target, deadline, progress)
+            uploads.append(Upload(part, target, digest))
+        finished = self.run(self.recipes.finish_upload(uploads), deadline)
+        if finished.code == WRONG_UPLOAD:
+            wrong = next((u for u in uploads if u.target in finished.out.splitlines()), uploads[0])
             raise StepFailed(
-                f"{self.endpoint.machine}: {target} arrived with another SHA-256 than it was sent with",
-                details=f"sent: {digest}",
+                f"{self.endpoint.machine}: {wrong.target} arrived with another SHA-256 than it was sent with",
+                details=f"sent: {wrong.digest}",
                 remedy="run the same command again; if it happens twice, look at the machine's disk and network",
             )
         finished.require()
@@ -288,7 +299,7 @@ class SshGuest(CommonGuest):
                 channel = sftp.get_channel()
                 assert channel is not None
                 channel.settimeout(30.0)
-                with sftp.open(part, "wb") as remote:
+                with _opened(sftp, part) as remote:
                     remote.set_pipelined(True)
                     while data := stream.read(CHUNK):
                         if deadline.expired:
@@ -310,6 +321,17 @@ class SshGuest(CommonGuest):
             self.reset()
             raise self.broken(f"the upload of {target}", error) from error
         return digest.hexdigest()
+
+
+class _NoFolder(Exception):
+    """The folder for uploads is not there yet, or is not ours to write to."""
+
+
+def _opened(sftp: paramiko.SFTPClient, part: str) -> paramiko.SFTPFile:
+    try:
+        return sftp.open(part, "wb")
+    except (FileNotFoundError, PermissionError) as error:
+        raise _NoFolder(part) from error
 
 
 def _is_break(error: OSError) -> bool:

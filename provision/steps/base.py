@@ -74,16 +74,15 @@ class Context(Protocol):
         """Read sections again (one remote command)."""
         ...
 
-    def read_all(self) -> None:
-        """Run the whole probe on the step's machine (one remote command)."""
-        ...
-
     def note_host(self) -> None:
         """Take the store's facts into the world after an artifact came."""
         ...
 
     def meet(self, deadline: Deadline) -> None:
-        """Wait until the step's machine answers (after a boot, or after its network moved)."""
+        """Wait until the step's machine answers (after a boot, or after its network moved).
+
+        Its first answer is the whole probe, which goes into the world.
+        """
         ...
 
     def artifact(self, name: str) -> Path:

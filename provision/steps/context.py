@@ -28,10 +28,13 @@ class Says(Protocol):
     def waits(self, step: str, what: str) -> None: ...
 
 
-def _wait_for(endpoint: Endpoint, deadline: Deadline, on_seen: OnLine) -> Guest:
+First = Callable[[Guest, Deadline], object]
+
+
+def _wait_for(endpoint: Endpoint, deadline: Deadline, on_seen: OnLine, first: First) -> Guest:
     from provision.guests.connect import wait_for  # paramiko and winrm cost half a second to import
 
-    return wait_for(endpoint, deadline, on_seen)
+    return wait_for(endpoint, deadline, on_seen, first=first)
 
 
 @dataclass
@@ -40,7 +43,7 @@ class Tools:
 
     Attributes:
         open_guest, wait_for: make a connection, wait until a machine answers; replaced in tests.
-        commands: remote commands so far, by machine.
+        guests: every connection opened so far, for counting what it cost.
     """
 
     settings: Settings
@@ -51,14 +54,23 @@ class Tools:
     stop: threading.Event = field(default_factory=threading.Event)
     shared: dict[str, object] = field(default_factory=dict)
     open_guest: Callable[[Tools, str], Guest] = field(default=lambda tools, name: tools.connect(name))
-    wait_for: Callable[[Endpoint, Deadline, OnLine], Guest] = field(default=_wait_for)
-    commands: dict[str, int] = field(default_factory=dict)
+    wait_for: Callable[[Endpoint, Deadline, OnLine, First], Guest] = field(default=_wait_for)
+    guests: list[Guest] = field(default_factory=list)
 
     def connect(self, machine: str) -> Guest:
         """A new connection to a machine, by its provider's endpoint."""
         from provision.guests.connect import connect  # see _wait_for
 
         return connect(self.provider.endpoint(self.settings.machine(machine)))
+
+    @property
+    def commands(self) -> dict[str, int]:
+        """Remote commands so far, by machine."""
+        spent: dict[str, int] = {}
+        for guest in list(self.guests):
+            name = guest.endpoint.machine
+            spent[name] = spent.get(name, 0) + guest.traffic.commands
+        return spent
 
 
 class Connections:
@@ -70,11 +82,12 @@ class Connections:
 
     def get(self, machine: str) -> Guest:
         if machine not in self._open:
-            self._open[machine] = self._tools.open_guest(self._tools, machine)
+            self.put(machine, self._tools.open_guest(self._tools, machine))
         return self._open[machine]
 
     def put(self, machine: str, guest: Guest) -> None:
         """Take over a connection that somebody else has opened."""
+        self._tools.guests.append(guest)
         self._open[machine] = guest
 
     def drop(self, machine: str | None = None) -> None:
@@ -122,9 +135,6 @@ class StepContext:
         found = self.settings.machine(name)
         self._take(name, self._execute(name, probe_script(found, sections), detached=False))
 
-    def read_all(self) -> None:
-        self.refresh()
-
     def note_host(self) -> None:
         self._tools.world.host(self.store.facts())
 
@@ -139,7 +149,13 @@ class StepContext:
         name = self._name(None)
         self._connections.drop(name)
         endpoint = self.provider.endpoint(self.settings.machine(name))
-        self._connections.put(name, self._tools.wait_for(endpoint, deadline, self.waits_for))
+        said: list[Result] = []
+
+        def probe(guest: Guest, limit: Deadline) -> None:
+            said.append(guest.run(probe_script(self.settings.machine(name)), limit).require())
+
+        self._connections.put(name, self._tools.wait_for(endpoint, deadline, self.waits_for, probe))
+        self._tools.world.take(name, parse_facts(said[-1].out))
 
     def _name(self, machine: str | None) -> str:
         name = machine or self._step.machine
@@ -149,7 +165,6 @@ class StepContext:
 
     def _execute(self, machine: str, script: Script, detached: bool) -> Result:
         guest = self._connections.get(machine)
-        self._tools.commands[machine] = self._tools.commands.get(machine, 0) + 1
         method = guest.run_detached if detached else guest.run
         return method(script, self.deadline, self._spoken).require()
 

@@ -85,16 +85,17 @@ def deliver_step(settings: Settings, machine: Machine) -> Step:
     )
 
 
-def upload(ctx: Context, machine: str, names: list[str]) -> None:
-    """Put artifacts into a Linux machine's folder of delivered files, with progress on the live line."""
-    for name in names:
-        path = ctx.artifact(name)
-        total = path.stat().st_size
+def upload(ctx: Context, machine: str, names: list[str], others: Mapping[str, bytes] | None = None) -> None:
+    """Put artifacts (and other files: target -> content) on a Linux machine, with progress on the live line."""
+    paths = {f"{LINUX_FILES}/{name}": ctx.artifact(name) for name in names}
+    sizes = {target: path.stat().st_size for target, path in paths.items()}
 
-        def progress(have: int, name: str = name, total: int = total) -> None:
-            ctx.waits_for(f"{name}: {have / _MEBI:.0f} of {total / _MEBI:.0f} MiB")
+    def progress(target: str, have: int) -> None:
+        if target in sizes:
+            name = target.rpartition("/")[2]
+            ctx.waits_for(f"{name}: {have / _MEBI:.0f} of {sizes[target] / _MEBI:.0f} MiB")
 
-        ctx.guest(machine).put(path, f"{LINUX_FILES}/{name}", ctx.deadline, progress)
+    ctx.guest(machine).put_all({**paths, **(others or {})}, ctx.deadline, progress)
 
 
 def depot_step(settings: Settings) -> Step:
@@ -113,14 +114,15 @@ def depot_step(settings: Settings) -> Step:
         return Satisfied("every Windows machine has its files")
 
     def apply(ctx: Context) -> None:
-        upload(ctx, machine.name, undelivered(ctx.world, machine.name, names))
         path = secrets.token_urlsafe(24)
         # The unguessable path is masked like any secret; it travels in a file, never on a command line.
         Secret(path)
         plan = depot_list(settings, path, {name: f"{LINUX_FILES}/{name}" for name in names})
-        guest = ctx.guest(machine.name)
-        guest.put(PROGRAM.read_bytes(), f"{_DEPOT}/depot.py", ctx.deadline)
-        guest.put(json.dumps(plan, indent=2).encode(), f"{_DEPOT}/list.json", ctx.deadline)
+        own = {
+            f"{_DEPOT}/depot.py": PROGRAM.read_bytes(),
+            f"{_DEPOT}/list.json": json.dumps(plan, indent=2).encode(),
+        }
+        upload(ctx, machine.name, undelivered(ctx.world, machine.name, names), own)
         ctx.run(serve)
         ctx.shared["depot"] = Depot(f"http://{machine.address}:{DEPOT_PORT}/{path}")
 

@@ -76,7 +76,6 @@ def up_step(settings: Settings, machine: Machine) -> Step:
         ctx.waits_for(f"{ctx.provider.name} to start it")
         ctx.provider.ensure_up(machine, ctx.deadline, ctx.on_line)
         ctx.meet(ctx.deadline)
-        ctx.read_all()
 
     return Step(
         name=f"up@{machine.name}",

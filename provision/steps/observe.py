@@ -40,7 +40,6 @@ def observe(tools: Tools, runner: Runner, on_line: OnLine | None = None) -> Obse
 
     def read(name: str, connections: Connections) -> None:
         script = probe_script(tools.settings.machine(name))
-        tools.commands[name] = tools.commands.get(name, 0) + 1
         try:
             result = connections.get(name).run(script, Deadline(PROBE_LIMIT, f"probe of {name}"), on_line)
             tools.world.take(name, parse_facts(result.require().out))

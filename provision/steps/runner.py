@@ -186,7 +186,6 @@ class Runner:
     def _again(self, step: Step, context: StepContext) -> Satisfied | Missing:
         try:
             context.meet(context.deadline)
-            context.read_all()
         except DeadlineExceeded as late:
             raise DeadlineExceeded(
                 f"{step.machine} did not come back while {step.name} ran", details=str(late), remedy=late.remedy

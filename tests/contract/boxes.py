@@ -329,8 +329,8 @@ class WindowsBox(Box):
     def _line(
         self, line: str, stdout: Callable[[bytes], None], stderr: Callable[[bytes], None], killed: threading.Event
     ) -> None:
-        if line in {"exit 97", "$ErrorActionPreference = 'Stop'", "}"} or line.startswith(
-            ("if (-not (Test-Path", "Remove-Item")
+        if line in {"exit 96", "$ErrorActionPreference = 'Stop'", "}"} or line.startswith(
+            ("if (-not (Test-Path", "Remove-Item", "Write-Output ")
         ):
             return
         if found := re.fullmatch(r"'(.*)' \* (\d+)", line):
@@ -349,7 +349,7 @@ class WindowsBox(Box):
                     raise _Exit(1)
         elif found := re.fullmatch(r"if \(\(Get-FileHash -LiteralPath '(.*)' .*-ne '(.*)'\) \{", line):
             if hashlib.sha256(self.files.read(found[1])).hexdigest() != found[2]:
-                raise _Exit(97)
+                raise _Exit(96)
         elif found := re.fullmatch(r"Move-Item -LiteralPath '(.*)' -Destination '(.*)' -Force", line):
             self.files.rename(found[1], found[2])
         elif found := re.fullmatch(r"\$null = New-Item -ItemType Directory -Force -Path '(.*)'", line):

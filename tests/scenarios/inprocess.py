@@ -32,7 +32,7 @@ from provision.rehearsal.published import published
 from provision.settings.complete import complete
 from provision.settings.model import Machine, Settings
 from provision.steps.base import Missing, Plan, Step
-from provision.steps.context import Tools
+from provision.steps.context import First, Tools
 from provision.steps.observe import observe
 from provision.steps.runner import Runner, RunResult, StepEnd
 from provision.steps.world import WorldHolder
@@ -63,16 +63,19 @@ class DirectGuest(CommonGuest):
     def reset(self) -> None:
         """There is no connection."""
 
-    def put(
-        self, source: Path | bytes, target: str, deadline: Deadline, on_bytes: Callable[[int], None] | None = None
+    def put_all(
+        self,
+        files: Mapping[str, Path | bytes],
+        deadline: Deadline,
+        on_bytes: Callable[[str, int], None] | None = None,
     ) -> None:
-        data = source if isinstance(source, bytes) else source.read_bytes()
         machine = self._park.get(self.endpoint.machine)
-        parts = target.split("/")[1:-1]
-        for count in range(1, len(parts) + 1):
-            with contextlib.suppress(FileExistsError):
-                machine.files.make_folder("/" + "/".join(parts[:count]))
-        machine.files.write(target, data)
+        for target, source in files.items():
+            parts = target.split("/")[1:-1]
+            for count in range(1, len(parts) + 1):
+                with contextlib.suppress(FileExistsError):
+                    machine.files.make_folder("/" + "/".join(parts[:count]))
+            machine.files.write(target, source if isinstance(source, bytes) else source.read_bytes())
 
 
 class DirectProvider:
@@ -187,10 +190,12 @@ class Rehearsed:
         def guest(_: Tools, name: str) -> Guest:
             return DirectGuest(self.provider.endpoint(self.settings.machine(name)), self.park)
 
-        def meet(endpoint: Endpoint, deadline: Deadline, on_seen: OnLine) -> Guest:
+        def meet(endpoint: Endpoint, deadline: Deadline, on_seen: OnLine, first: First) -> Guest:
             machine = self.park.get(endpoint.machine)
             poll(lambda: (machine.answers or None, machine.power), deadline, every=0.01)
-            return DirectGuest(endpoint, self.park)
+            guest = DirectGuest(endpoint, self.park)
+            first(guest, deadline)
+            return guest
 
         return Tools(
             settings=self.settings,
