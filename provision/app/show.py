@@ -9,7 +9,7 @@ from pathlib import Path
 
 from provision.app.rendered import write_rendered
 from provision.app.session import open_session
-from provision.app.world import observe
+from provision.app.world import look
 from provision.console import Screen
 from provision.errors import SettingsError
 from provision.plan import plan as make_plan
@@ -23,7 +23,7 @@ def plan(variables: str = "", set: Sequence[str] = (), json: bool = False) -> in
     """Print each step with what is true or missing and why; exit code 0 whatever is missing."""
     session = open_session(variables, set)
     made = make_plan(session.settings)
-    world = observe(session)
+    world = look(session).world
     judged = [(step, step.judge(session.settings, world)) for step in made.steps]
     missing = [step for step, judgement in judged if isinstance(judgement, Missing)]
     screen = Screen(stream=sys.stderr if json else None, rehearsed=session.rehearsed)

@@ -1,4 +1,4 @@
-"""Observing a session's world, for use cases that change nothing and for `up`."""
+"""The parts of a run put together, and one look at a session's world for use cases that change nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from provision.app.session import Session
 from provision.facts.base import World
 from provision.steps.base import Plan, Step
 from provision.steps.context import Says, Tools
-from provision.steps.observe import observe as observe_tools
+from provision.steps.observe import observe
 from provision.steps.runner import Runner, StepEnd
 from provision.steps.world import WorldHolder
 
@@ -50,10 +50,5 @@ def look(session: Session) -> Observation:
     """Read all machines once; changes nothing."""
     silent = _Silent()
     tools = make_tools(session, silent)
-    observed = observe_tools(tools, Runner(Plan(), tools, silent))
+    observed = observe(tools, Runner(Plan(), tools, silent))
     return Observation(tools.world.now, observed.unread)
-
-
-def observe(session: Session) -> World:
-    """The world alone."""
-    return look(session).world

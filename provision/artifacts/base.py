@@ -26,6 +26,5 @@ class ArtifactSpec:
     arch: str = "amd64"
 
 
-# Where delivered files lie on machines; the file name is the artifact's name.
+# Where delivered files lie on Linux machines; the file name is the artifact's name.
 LINUX_FILES = "/var/lib/hybrid/files"
-WINDOWS_FILES = "C:\\ProgramData\\hybrid\\files"

@@ -69,20 +69,22 @@ def file(
             kept in ``target`` for the next try.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    local = _folder_path(url)
+    local = _local_file(url)
     if local is not None:
-        if not local.is_file():
-            raise ArtifactError(f"{local} does not exist", remedy="look at `mirrors` in the settings")
         shutil.copyfile(local, target)
         return
     _attempts(url, deadline, lambda: _stream(url, target, deadline, on_bytes, stop, proxy))
 
 
-def _folder_path(url: str) -> Path | None:
+def _local_file(url: str) -> Path | None:
+    """The file that a URL of a mirrored folder means; None for what HTTP has to get."""
     parts = urlsplit(url)
-    if parts.scheme == "file":
-        return Path(url2pathname(parts.path))
-    return Path(url) if parts.scheme == "" else None
+    if parts.scheme not in ("", "file"):
+        return None
+    local = Path(url2pathname(parts.path)) if parts.scheme == "file" else Path(url)
+    if not local.is_file():
+        raise ArtifactError(f"{local} does not exist", remedy="look at `mirrors` in the settings")
+    return local
 
 
 def _attempts(url: str, deadline: Deadline, attempt: Callable[[], T]) -> T:
@@ -104,10 +106,8 @@ def _attempts(url: str, deadline: Deadline, attempt: Callable[[], T]) -> T:
 
 
 def _small(url: str, proxy: str | None) -> str:
-    local = _folder_path(url)
+    local = _local_file(url)
     if local is not None:
-        if not local.is_file():
-            raise ArtifactError(f"{local} does not exist", remedy="look at `mirrors` in the settings")
         return local.read_text()
     with requests.get(url, timeout=(_CONNECT, _READ), proxies=_proxies(proxy)) as answer:
         _judge(url, answer)

@@ -26,7 +26,6 @@ class Kind:
     happens: str
     expected: str
     os: str | None = None
-    lasts: bool = False
 
 
 KINDS: dict[str, Kind] = {
@@ -41,7 +40,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind("boot-refused", "logins are refused for a while after a boot", "grace while booting, converges"),
         Kind("corrupt", "a file that is delivered arrives damaged", "the digest shows it; delivered again or exit 7"),
-        Kind("slow", "everything on the machine takes four times as long", "converges", lasts=True),
+        Kind("slow", "everything on the machine takes four times as long", "converges"),
         Kind(
             "disk-full", "writing a file of more than 4 KiB fails: no space", "one clear error, exit 7; then converges"
         ),
@@ -50,7 +49,6 @@ KINDS: dict[str, Kind] = {
             "the machine's clock is a day behind",
             "one clear error that names the clock, exit 7",
             "windows",
-            lasts=True,
         ),
         Kind(
             "depot-gone",

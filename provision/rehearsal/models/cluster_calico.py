@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 INSTALLATIONS = "installations.operator.tigera.io"
 APISERVERS = "apiservers.operator.tigera.io"
-STATUSES = "tigerastatuses.operator.tigera.io"
 IPAM = "ipamconfigs.crd.projectcalico.org"
-POOLS = "ippools.crd.projectcalico.org"
 SPACE = "calico-system"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from provision.rehearsal.files import StateFiles
 from provision.rehearsal.shell import Call, Unsupported
@@ -20,7 +20,6 @@ class FileHost(Protocol):
 
 
 Program = Callable[[Any, Call], int]
-H = TypeVar("H")
 
 
 class Usage(Exception):

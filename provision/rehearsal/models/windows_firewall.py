@@ -25,23 +25,6 @@ def rules(machine: WindowsMachine) -> list[dict[str, Any]]:
     return found
 
 
-def opens(machine: WindowsMachine, protocol: str, port: int) -> bool:
-    """Whether an enabled rule lets this in."""
-    return any(
-        rule["enabled"] and rule["action"] == "Allow" and rule["direction"] == "Inbound"
-        and rule["protocol"].upper() in (protocol.upper(), "ANY")
-        and any(_in_range(text, port) for text in rule["ports"])
-        for rule in rules(machine)
-    )  # fmt: skip
-
-
-def _in_range(text: str, port: int) -> bool:
-    if text == "Any":
-        return True
-    first, _, last = text.partition("-")
-    return first.isdigit() and int(first) <= port <= int(last or first)
-
-
 def _record(rule: dict[str, Any]) -> Record:
     profile = rule["profile"]
     number = sum(_PROFILES[part.strip()] for part in profile.split(","))

@@ -24,7 +24,6 @@ from provision.rehearsal.standin import StandIn, read_standin
 if TYPE_CHECKING:
     from provision.rehearsal.models.windows import WindowsMachine
 
-CNI_CONFIG = "C:\\etc\\cni\\net.d\\10-calico.conflist"
 _RUNNER_FLAGS = ("log-file", "log-file-size", "log-file-age", "flush-interval", "also-stdout", "redirect-stderr")
 
 

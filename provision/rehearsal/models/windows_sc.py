@@ -21,7 +21,6 @@ from provision.rehearsal.models.windows_table import program
 _NUMBERS = {"Stopped": 1, "Running": 4}
 _MODES = {"auto": "Auto", "demand": "Manual", "disabled": "Disabled", "delayed-auto": "Auto"}
 _WORDS = {"auto": 2, "manual": 3, "disabled": 4}
-INVALID = 87
 
 
 @program("sc")

@@ -363,21 +363,6 @@ class ProgramStage(Stage):
         self.rt.redirected["Error"](record)
 
 
-class CallbackStage(Stage):
-    """A part written in Python: takes an object, gives through ``stage.emit``."""
-
-    def __init__(self, rt: Runtime, take: Callable[[object], None], end: Callable[[], None]) -> None:
-        super().__init__(rt, True, 0)
-        self._take = take
-        self._end = end
-
-    def process(self, item: object) -> None:
-        self._take(item)
-
-    def end(self) -> None:
-        self._end()
-
-
 def stream_name(number: str) -> tuple[str, ...]:
     """The names of the streams behind ``2>``, ``*>`` and so on."""
     names = {"2": ("Error",), "3": ("Warning",), "4": ("Verbose",), "5": ("Debug",), "6": ("Information",)}

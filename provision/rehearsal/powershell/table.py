@@ -165,8 +165,3 @@ def command_row(name: str) -> CommandRow | None:
 def modules() -> frozenset[str]:
     """The modules of the table's commands, in lower case."""
     return frozenset(str(data.get("module", "")).lower() for _, data in _data().values())
-
-
-def command_names() -> frozenset[str]:
-    """All commands of the table."""
-    return frozenset(name for name, _ in _data().values())
