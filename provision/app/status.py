@@ -116,7 +116,7 @@ def _stamp(session: Session, machine: Machine, world: World) -> list[str]:
     return [
         f"{machine.name}: {change.field} is {change.now}, it was made with {change.before}: "
         + ("`invoke up` changes it in place" if change.in_place else "the machine has to be made again")
-        for change in compare(old, session.settings, machine)
+        for change in compare(old, session.settings, machine.name)
     ]
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -53,12 +52,3 @@ class Stamp(Section):
 
     name: ClassVar[str] = "stamp"
     text: str | None = None
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """What was written; empty when there is nothing, or nothing that can be read."""
-        try:
-            found = json.loads(self.text or "{}")
-        except ValueError:
-            return {}
-        return found if isinstance(found, dict) else {}

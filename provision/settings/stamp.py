@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from provision.settings.model import Machine, Settings
+from provision.settings.model import Settings
 from provision.settings.report import plain
 
 How = Literal["changeable in place", "machine made again"]
@@ -161,20 +161,16 @@ def stamp(settings: Settings, machine: str) -> Stamp:
     return Stamp(values)
 
 
-def compare(old: Stamp | Mapping[str, Any], settings: Settings, machine: str | Machine) -> list[Change]:
+def compare(old: Stamp, settings: Settings, machine: str) -> list[Change]:
     """What has changed since a machine was stamped, in a fixed order; empty when nothing has.
 
     A field that one of the two does not have counts as null there.
-
-    Args:
-        old: a stamp, or the document that its JSON holds.
     """
-    before = old.settings if isinstance(old, Stamp) else old.get("settings", old)
-    name = machine if isinstance(machine, str) else machine.name
-    now = stamp(settings, name).settings
-    ways = _fields(settings, name)
+    before = old.settings
+    now = stamp(settings, machine).settings
+    ways = _fields(settings, machine)
     return [
         Change(field, before.get(field), now.get(field), ways.get(field, AGAIN) == IN_PLACE)
-        for field in [*now, *(field for field in before if field not in now and field != "hash")]
+        for field in [*now, *(field for field in before if field not in now)]
         if before.get(field) != now.get(field)
     ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from provision.settings.complete import defaults
@@ -35,7 +33,7 @@ def test_the_same_settings_have_the_same_stamp(loading: Loader) -> None:
 def test_a_change_is_named_by_its_field(
     loading: Loader, machine: str, override: str, field: str, in_place: bool
 ) -> None:
-    old = json.loads(stamp(defaults(), machine).to_json())
+    old = Stamp.from_json(stamp(defaults(), machine).to_json())
     (change,) = compare(old, loading(overrides=[override]).settings, machine)
     assert (change.field, change.in_place) == (field, in_place)
     assert change.before != change.now
@@ -51,7 +49,7 @@ def test_what_does_not_shape_a_machine_is_not_in_its_stamp(loading: Loader, over
 def test_fields_that_only_one_side_knows() -> None:
     new = stamp(defaults(), "cp1")
     old = Stamp({**{k: v for k, v in new.settings.items() if k != "cni"}, "gone": 1})
-    assert compare(old, defaults(), defaults().machine("cp1")) == [
+    assert compare(old, defaults(), "cp1") == [
         Change("cni", None, "calico", False),
         Change("gone", 1, None, False),
     ]
