@@ -79,6 +79,7 @@ class LinuxMachine(Machine):
         self._processes: dict[int, threading.Event] = {}
         self._services: dict[str, int] = {}
         self._cluster = Cluster(self)
+        self._acting = threading.Lock()
 
     # What the servers and neighbours ask
 
@@ -117,6 +118,16 @@ class LinuxMachine(Machine):
     def cluster_api(self, address: str, port: int) -> ClusterApi | None:
         """The API server, while kubelet and containerd keep it running."""
         return self._cluster if port == 6443 and self._cluster.serves(address) else None
+
+    def cluster_acts(self) -> None:
+        """Let the cluster's pods do on their nodes what they should have done by now; nothing without an API."""
+        # Not entered twice: a pod's own script looks at its node, too.
+        if self.answers and self._acting.acquire(blocking=False):
+            try:
+                if self._cluster.problem() is None:
+                    self._cluster.settle()
+            finally:
+                self._acting.release()
 
     @property
     def cluster(self) -> Cluster:

@@ -177,3 +177,11 @@ class WindowsNode(NodeMachine, Protocol):
     ) -> int:
         """Run a HostProcess container's command to its end; a service ends with ``killed``."""
         ...
+
+
+def let_clusters_act(neighbours: Neighbours) -> None:
+    """What pods do on nodes happens when somebody looks: here it is a node that looks at itself."""
+    for machine in neighbours.all():
+        act = getattr(machine, "cluster_acts", None)
+        if act is not None:
+            act()

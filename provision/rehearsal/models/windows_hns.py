@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from provision.rehearsal.files import now
+from provision.rehearsal.models.neighbours import let_clusters_act
 from provision.rehearsal.models.windows_features import active
 from provision.rehearsal.models.windows_network import adapters, address_state, addresses
 from provision.rehearsal.models.windows_process import WindowsProcess
@@ -62,8 +63,12 @@ def _require(process: WindowsProcess, name: str) -> None:
 
 def _rows(process: WindowsProcess, bound: Bound, name: str, kind: str) -> list[object]:
     _require(process, name)
+    let_clusters_act(process.machine.neighbours)
     with process.machine.state.reading():
         wanted = bound.texts("Id")
+        if not hns(process.machine)[kind]:
+            # The service's answer has no rows then, and its PowerShell module passes that on as one $null.
+            return [None]
         return [
             Record(row, text=str(row.get("Name", row["ID"])))
             for row in hns(process.machine)[kind]
