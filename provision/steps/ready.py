@@ -10,7 +10,8 @@ from provision.steps.cni_calico import WINDOWS_WORKLOADS
 from provision.steps.limits import inside
 from provision.steps.manifests import Manifest, manifest
 
-# One image for both systems. Source: kubernetes test/images/agnhost; 2.53 is the version of kubernetes.io's examples.
+# One image for both systems, published by kubernetes/k8s.io#7262. Its Windows layers go up to Server 2022, which 2025
+# runs too (#9057 there). Source: kubernetes test/images/agnhost; 2.53 is the version of kubernetes.io's examples.
 SMOKE_IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.53"
 
 

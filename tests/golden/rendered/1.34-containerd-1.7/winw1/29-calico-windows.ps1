@@ -134,6 +134,12 @@ while ($true) {
     try {
         $networks = @(Get-NetworkRows)
         if ($networks.Count -gt 0) { $seen = @($networks | ForEach-Object { "$($_.name) ($($_.type), $($_.management_ip))" }) -join ', ' }
+        # A switch may lose the card's static address (microsoft/SDN#498, projectcalico/calico#4631: 2004 and later; not
+        # Windows Server 2022, says WMCO), and Calico waits for it: an address of the card is that of its networks.
+        if ($Own -and $seen -like '*External*') {
+            $carrier = Get-KubeCarrier
+            Set-KubeAddress $carrier.ifIndex $Address $Prefix
+        }
         $right = @($networks | Where-Object { $_.management_ip -eq $Address } | ForEach-Object { $_.name })
     } catch {
         # The host networking service restarts while a network is made; that is no reason to give up.
@@ -145,7 +151,6 @@ while ($true) {
     Start-Sleep -Seconds 2
 }
 $carrier = Get-KubeCarrier
-if ($Own) { Set-KubeAddress $carrier.ifIndex $Address $Prefix }
 Wait-KubeAddress $carrier.ifIndex $Address $AddressSeconds
 Set-KubeProfile $carrier.ifIndex $AddressSeconds
 if ($Gateway -ne '') { Set-EgressRoute $carrier.ifIndex $Gateway $Metric $Own }

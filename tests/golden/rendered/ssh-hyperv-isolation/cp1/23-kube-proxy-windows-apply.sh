@@ -70,9 +70,18 @@ data:
     $ErrorActionPreference = 'Stop'
     $clock = [System.Diagnostics.Stopwatch]::StartNew()
 
+    function Test-Called($Row, [string]$Name) {
+        # Rows of the host networking service have only the properties that somebody set: endpoints of other nodes, made
+        # by an earlier kube-proxy, need not have a name, and asking for it would end this script.
+        if ($null -eq $Row) { return $false }
+        $names = @($Row.PSObject.Properties | ForEach-Object { $_.Name })
+        if ($names -notcontains 'Name') { return $false }
+        $Row.Name -eq $Name
+    }
+
     Write-Output "waiting for the network $NetworkName"
     while ($true) {
-        $networks = @(Get-HnsNetwork | Where-Object { $null -ne $_ -and $_.Name -eq $NetworkName })
+        $networks = @(Get-HnsNetwork | Where-Object { Test-Called $_ $NetworkName })
         if ($networks.Count -gt 0) { break }
         if ($clock.Elapsed.TotalSeconds -ge $LimitSeconds) { throw "there is no network $NetworkName after $LimitSeconds s" }
         Start-Sleep -Seconds 2
@@ -89,7 +98,7 @@ data:
         # On VXLAN, kube-proxy has to know the address that it translates sources to: that of Calico's own endpoint.
         Write-Output 'waiting for the endpoint Calico_ep'
         while ($true) {
-            $endpoints = @(Get-HnsEndpoint | Where-Object { $null -ne $_ -and $_.Name -eq 'Calico_ep' })
+            $endpoints = @(Get-HnsEndpoint | Where-Object { Test-Called $_ 'Calico_ep' })
             if ($endpoints.Count -gt 0) { break }
             if ($clock.Elapsed.TotalSeconds -ge $LimitSeconds) { throw "there is no endpoint Calico_ep after $LimitSeconds s" }
             Start-Sleep -Seconds 2
@@ -98,8 +107,9 @@ data:
     }
     if ($FeatureGates -ne '') { $arguments += "--feature-gates=$FeatureGates" }
 
-    # The service account's own token, which the kubelet renews in place.
-    $account = "$env:CONTAINER_SANDBOX_MOUNT_POINT\var\run\secrets\kubernetes.io\serviceaccount"
+    # The service account's own token, which the kubelet renews in place. The mount point ends with a backslash
+    # (microsoft/hcsshim internal/jobcontainers).
+    $account = "$($env:CONTAINER_SANDBOX_MOUNT_POINT.TrimEnd('\'))\var\run\secrets\kubernetes.io\serviceaccount"
     $config = @"
     apiVersion: v1
     kind: Config
@@ -143,7 +153,7 @@ metadata:
   labels:
     k8s-app: kube-proxy-windows
   annotations:
-    hybrid/digest: "ab980f927023d5b0"
+    hybrid/digest: "0f7e29316e183a80"
 spec:
   selector:
     matchLabels:
@@ -157,7 +167,7 @@ spec:
       labels:
         k8s-app: kube-proxy-windows
       annotations:
-        hybrid/digest: "ab980f927023d5b0"
+        hybrid/digest: "0f7e29316e183a80"
     spec:
       serviceAccountName: kube-proxy
       priorityClassName: system-node-critical
