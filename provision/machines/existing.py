@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import getpass
-import os
-import re
 import socket
 import sys
 import threading
@@ -15,11 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from provision.clock import Deadline, poll
 from provision.errors import AuthenticationRefused, MachineError, Refused, SettingsError
 from provision.facts.base import MachineState
-from provision.guests.base import Endpoint, OnLine, Transport
+from provision.guests.base import Endpoint, OnLine
 from provision.guests.certificates import read_certificate
 from provision.host.files import write_atomically
 from provision.host.workspace import Workspace
 from provision.secrets import Secret
+from provision.settings.layers import password_variable
 from provision.settings.model import Machine, Settings
 
 _PORTS = {"ssh": 22, "winrm": 5985}
@@ -33,7 +32,6 @@ class ExistingProvider:
     """The machines of one cluster that somebody else made and keeps.
 
     Args:
-        environment: where ``HYBRID_PASSWORD_<NAME>`` is looked up.
         ask: asks a person for a password; None when there is nobody to ask.
     """
 
@@ -44,12 +42,10 @@ class ExistingProvider:
         self,
         settings: Settings,
         workspace: Workspace,
-        environment: Mapping[str, str] | None = None,
         ask: Ask | None = None,
     ) -> None:
         self._settings = settings
         self._workspace = workspace
-        self._environment = os.environ if environment is None else environment
         self._ask = ask or (getpass.getpass if sys.stdin is not None and sys.stdin.isatty() else None)
         self._lock = threading.Lock()
         self._passwords: dict[str, Secret | None] = {}
@@ -88,10 +84,10 @@ class ExistingProvider:
         poll(answers, waited, every=2.0)
 
     def endpoint(self, machine: Machine) -> Endpoint:
-        """From the settings; the password from ``HYBRID_PASSWORD_<NAME>`` or the prompt, asked once."""
+        """From the settings; which have the password, or from the prompt, asked once."""
         self._described([machine])
         port = port_of(machine)
-        transport = transport_of(machine)
+        transport = machine.reached_over
         https = transport == "winrm" and port == _HTTPS_PORT
         return Endpoint(
             machine=machine.name,
@@ -158,15 +154,12 @@ class ExistingProvider:
             return self._passwords[machine.name]
 
     def _find_password(self, machine: Machine) -> Secret | None:
-        variable = password_variable(machine.name)
-        given = self._environment.get(variable)
-        if given:
-            return Secret(given)
         if machine.password is not None:
             return machine.password
-        if machine.key is not None and transport_of(machine) == "ssh":
+        if machine.key is not None and machine.reached_over == "ssh":
             return None
         if self._ask is None:
+            variable = password_variable(machine.name)
             raise AuthenticationRefused(
                 f"{machine.name}: there is neither a key nor a password",
                 remedy=f"set {variable} in the environment, or `key` of the machine (SSH), or run in a terminal",
@@ -174,19 +167,9 @@ class ExistingProvider:
         return Secret(self._ask(f"password of {machine.user} on {machine.name} ({machine.host}): "))
 
 
-def password_variable(machine: str) -> str:
-    """The environment variable with a machine's password."""
-    return "HYBRID_PASSWORD_" + re.sub(r"[^A-Z0-9]", "_", machine.upper())
-
-
-def transport_of(machine: Machine) -> Transport:
-    """``ssh`` or ``winrm``."""
-    return machine.transport or ("winrm" if machine.os == "windows" else "ssh")
-
-
 def port_of(machine: Machine) -> int:
     """The machine's own port, or its transport's."""
-    return machine.port or _PORTS[transport_of(machine)]
+    return machine.port or _PORTS[machine.reached_over]
 
 
 def probe(machine: Machine) -> str | None:
@@ -194,7 +177,7 @@ def probe(machine: Machine) -> str | None:
     host, port = machine.host or str(machine.address), port_of(machine)
     try:
         with socket.create_connection((host, port), timeout=_PROBE_SECONDS) as connection:
-            if transport_of(machine) != "ssh":
+            if machine.reached_over != "ssh":
                 return None
             banner = connection.recv(64)
             return None if banner.startswith(b"SSH-") else f"{host}:{port} does not speak SSH: {banner[:32]!r}"

@@ -303,7 +303,7 @@ class VagrantProvider:
 
     def _ask_endpoint(self, machine: Machine) -> Endpoint:
         driver = self._driver(Deadline(_QUERY_SECONDS, f"the endpoint of {machine.name}"), _silent)
-        transport = machine.transport or ("winrm" if machine.os == "windows" else "ssh")
+        transport = machine.reached_over
         said = driver.winrm_config(machine.name) if transport == "winrm" else driver.conf(vm_name=machine.name)
         try:
             host, port, user = said["HostName"], int(said["Port"]), said["User"]

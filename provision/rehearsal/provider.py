@@ -85,13 +85,12 @@ class RehearsalProvider:
 
     def endpoint(self, machine: Machine) -> Endpoint:
         answer = self.client.call("endpoint", name=machine.name)
-        transport = self._transport(machine)
         credentials = self._credentials()
-        winrm = transport == "winrm"
+        winrm = machine.reached_over == "winrm"
         return Endpoint(
             machine=machine.name,
             os=machine.os,
-            transport="winrm" if winrm else "ssh",
+            transport=machine.reached_over,
             host="127.0.0.1",
             port=int(answer["port"]),
             user=USER,
@@ -141,9 +140,6 @@ class RehearsalProvider:
         self._credentials()
         self.client.configure(rehearsal.scale, rehearsal.faults)
 
-    def _transport(self, machine: Machine) -> str:
-        return machine.transport or ("winrm" if machine.os == "windows" else "ssh")
-
     def _spec(self, machine: Machine) -> dict[str, Any]:
         credentials = self._credentials()
         return {
@@ -153,7 +149,7 @@ class RehearsalProvider:
             "address": str(machine.address) if machine.address else None,
             "mac": machine.mac,
             "user": USER,
-            "transport": self._transport(machine),
+            "transport": machine.reached_over,
             "windows_version": machine.windows_version,
             "memory": machine.memory,
             "cpus": machine.cpus,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 
 from provision import knowledge
@@ -35,9 +36,7 @@ def complete(settings: Settings) -> Settings:
                 }
             ),
             **{
-                project: part.model_copy(
-                    update={"version": _full(lambda text, p=project: knowledge.cni_patch(p, text), part.version)}
-                )
+                project: part.model_copy(update={"version": _full(partial(knowledge.cni_patch, project), part.version)})
                 for project, part in (
                     ("calico", settings.calico),
                     ("antrea", settings.antrea),
@@ -54,10 +53,9 @@ def defaults() -> Settings:
     return complete(Settings())
 
 
-def _full(resolve: object, version: str) -> str:
-    assert callable(resolve)
+def _full(resolve: Callable[[str], str], version: str) -> str:
     try:
-        return str(resolve(version))
+        return resolve(version)
     except (knowledge.NotKnown, ValueError):
         return version
 
@@ -74,7 +72,7 @@ def _machines(settings: Settings) -> tuple[Machine, ...]:
         machine = settings.machines[index]
         update: dict[str, object] = {}
         if machine.transport is None:
-            update["transport"] = "winrm" if machine.os == "windows" else "ssh"
+            update["transport"] = machine.reached_over
         if machine.address is None:
             own = _own_address(machine) if existing else None
             update["address"] = own or next(free, None)

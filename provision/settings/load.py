@@ -82,7 +82,7 @@ def load(
     settings, broken = validate(document)
     problems = list(document.problems)
     if settings is None:
-        raise BadSettings([_named(problem, document) for problem in problems])
+        raise BadSettings([_named(problem, _machine_names(document)) for problem in problems])
     written, settings = settings, _with_passwords(settings, passwords)
     done = complete(settings)
     if judged:
@@ -91,7 +91,7 @@ def load(
         problems += verdict.problems
         notices += verdict.notices
     if problems:
-        raise BadSettings([_named(problem, document) for problem in problems])
+        raise BadSettings([_named(problem, _machine_names(document)) for problem in problems])
     return Loaded(
         settings=done,
         origins=_origins(document, settings, done),
@@ -112,16 +112,10 @@ def with_provider(loaded: Loaded, provider: ProviderName, *, networks_conf: File
     settings = complete(loaded.settings.model_copy(update={"provider": provider}))
     verdict = judge(settings, given=loaded.places, limited=not networks_conf.exists())
     if verdict.problems:
-        raise BadSettings([_numbered(problem, settings) for problem in verdict.problems])
+        names = [machine.name for machine in settings.machines]
+        raise BadSettings([_named(problem, names) for problem in verdict.problems])
     new = tuple(notice for notice in verdict.notices if notice not in loaded.notices)
     return replace(loaded, settings=settings, notices=loaded.notices + new)
-
-
-def _numbered(problem: Problem, settings: Settings) -> Problem:
-    path = problem.path
-    if len(path) >= 2 and path[0] == "machines":
-        path = (path[0], settings.machines[int(path[1])].name, *path[2:])
-    return replace(problem, path=path)
 
 
 def _read_file(path: FilePath, workspace: FilePath) -> tuple[Document, list[str], bool]:
@@ -169,22 +163,29 @@ def _with_passwords(settings: Settings, passwords: Mapping[str, Secret]) -> Sett
     return settings.model_copy(update={"machines": machines})
 
 
-def by_name(path: Path, document: Document) -> Path:
-    """A path with the machine's name in place of its number."""
+def _by_name(path: Path, names: Sequence[str]) -> Path:
+    """A path with the machine's name in place of its number; a machine without a name is counted from 1."""
     if len(path) >= 2 and path[0] == "machines" and path[1].isdigit():
-        machines = document.values.get("machines") or []
         index = int(path[1])
-        name = machines[index].get("name") if index < len(machines) and isinstance(machines[index], dict) else None
-        return (path[0], str(name or int(path[1]) + 1), *path[2:])
+        name = names[index] if index < len(names) else ""
+        return (path[0], name or str(index + 1), *path[2:])
     return path
 
 
-def _named(problem: Problem, document: Document) -> Problem:
-    return Problem(problem.origin, by_name(problem.path, document), problem.what, problem.remedy)
+def _machine_names(document: Document) -> list[str]:
+    machines = document.values.get("machines")
+    if not isinstance(machines, list):
+        return []
+    return [str(machine.get("name") or "") if isinstance(machine, dict) else "" for machine in machines]
+
+
+def _named(problem: Problem, names: Sequence[str]) -> Problem:
+    return replace(problem, path=_by_name(problem.path, names))
 
 
 def _origins(document: Document, before: Settings, after: Settings) -> dict[str, Origin]:
-    made = {dotted(by_name(path, document)): origin for path, origin in document.origins.items() if path}
+    names = _machine_names(document)
+    made = {dotted(_by_name(path, names)): origin for path, origin in document.origins.items() if path}
     for key, old_version, new_version in (
         ("kubernetes.version", before.kubernetes.version, after.kubernetes.version),
         ("containerd.linux", before.containerd.linux, after.containerd.linux),

@@ -181,6 +181,11 @@ class Machine(Part):
     key: Annotated[Path | None, _about("private SSH key file (provider existing)")] = None
     password: Annotated[Secret | None, _about("never in the file: HYBRID_PASSWORD_<NAME> or the prompt")] = None
 
+    @property
+    def reached_over(self) -> Literal["ssh", "winrm"]:
+        """The transport; Windows machines speak WinRM unless the settings say otherwise."""
+        return self.transport or ("winrm" if self.os == "windows" else "ssh")
+
 
 class Features(Part):
     """What the cluster can do beyond plain pods."""

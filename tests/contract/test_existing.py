@@ -13,7 +13,8 @@ import pytest
 from provision.clock import Deadline
 from provision.errors import AuthenticationRefused, DeadlineExceeded, MachineError, Refused, SettingsError
 from provision.host.workspace import Workspace
-from provision.machines.existing import ExistingProvider, password_variable, probe
+from provision.machines.existing import ExistingProvider, probe
+from provision.secrets import Secret
 from provision.settings.model import Machine, Settings
 
 
@@ -50,7 +51,7 @@ def _machine(name: str, port: int, **changes: Any) -> Machine:
 
 def _provider(tmp_path: Path, *machines: Machine, **arguments: Any) -> ExistingProvider:
     settings = Settings(provider="existing", machines=machines)
-    return ExistingProvider(settings, Workspace(tmp_path, "x"), **{"environment": {}, "ask": None, **arguments})
+    return ExistingProvider(settings, Workspace(tmp_path, "x"), **{"ask": None, **arguments})
 
 
 def test_states_by_one_probe_each(tmp_path: Path, speaking: dict[str, int]) -> None:
@@ -82,20 +83,20 @@ def test_up_waits_and_gives_up(tmp_path: Path, speaking: dict[str, int]) -> None
     assert "correct `host`" in wrong.value.remedy
 
 
-def test_a_password_from_the_environment_or_the_prompt_and_once(tmp_path: Path) -> None:
+def test_a_password_from_the_settings_or_the_prompt_and_once(tmp_path: Path) -> None:
     asked: list[str] = []
 
     def ask(prompt: str) -> str:
         asked.append(prompt)
         return "from the prompt"
 
-    first, second = _machine("win-1", 5985, os="windows"), _machine("win2", 5985, os="windows")
-    provider = _provider(tmp_path, first, second, environment={"HYBRID_PASSWORD_WIN_1": "from outside"}, ask=ask)
+    first = _machine("win-1", 5985, os="windows", password=Secret("from outside"))
+    second = _machine("win2", 5985, os="windows")
+    provider = _provider(tmp_path, first, second, ask=ask)
     provider.prepare(Deadline(5), _silent)
     found = [provider.endpoint(machine).password for machine in (first, second, second)]
     assert [secret.reveal() for secret in found if secret] == ["from outside", "from the prompt", "from the prompt"]
     assert asked == ["password of me on win2 (127.0.0.1): "]
-    assert password_variable("a.b-c") == "HYBRID_PASSWORD_A_B_C"
 
 
 def test_a_password_that_nobody_can_give(tmp_path: Path) -> None:
