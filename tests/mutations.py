@@ -12,19 +12,21 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 
 import tree_sitter
 import tree_sitter_powershell
 
 from provision.clock import monotonic
 from provision.host.workspace import TEMPLATES
-from tests.scenarios.effects import Judge
 from tests.scenarios.effects_beginnings import beginnings
+from tests.scenarios.effects_judge import Judge
 
 _PARSER = tree_sitter.Parser(tree_sitter.Language(tree_sitter_powershell.language()))
 
@@ -89,7 +91,9 @@ def _without(template: str, source: bytes, node: tree_sitter.Node) -> Mutant:
             begin, replacement = siblings[index - 1].end_byte, b""
     text = source[:begin] + replacement + source[end:]
     line = source[: node.start_byte].count(b"\n") + 1
-    return Mutant(template, line, source[node.start_byte : node.end_byte].decode().split("\n")[0], text.decode(), source.decode())
+    return Mutant(
+        template, line, source[node.start_byte : node.end_byte].decode().split("\n")[0], text.decode(), source.decode()
+    )
 
 
 def all_mutants(only: str = "") -> list[Mutant]:
@@ -109,8 +113,10 @@ _judge: Judge | None = None
 
 def _start() -> None:
     """Each worker has machines of its own."""
-    global _judge  # noqa: PLW0603 - a worker process has one
-    _judge = Judge(beginnings())
+    global _judge
+    _judge = Judge(beginnings(), Path(tempfile.mkdtemp(prefix="hybrid-mutations-")))
+    if _judge.unwritten():
+        raise SystemExit(f"the scripts do other things than what is written down: {', '.join(_judge.unwritten())}")
 
 
 def _notices(mutant: Mutant) -> str:

@@ -25,7 +25,6 @@ foreach ($file in $Files) {
         # 22, 33, 36, or a wrong digest: what was there cannot be continued (too long, or of another file).
         if (@(22, 33, 36) -contains $run.Code -or ($run.Code -eq 0 -and $got -ne $file.digest)) {
             Write-Output "the part of $($file.name) cannot be continued, starting over"
-            Remove-Item -LiteralPath $part -Force -ErrorAction SilentlyContinue
             $run = Invoke-Program 'curl.exe' ($curl + @('--output', $part, $file.url))
             $got = Get-Digest $part
         }

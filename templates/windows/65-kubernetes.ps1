@@ -21,7 +21,6 @@ if (-not (Test-Installed 'kubernetes' $Digests)) {
         Write-Output "installing $name"
         Copy-Item -LiteralPath $source -Destination "$target.new" -Force
         # A program that runs cannot be overwritten, but renamed; the old file goes now or the next time.
-        Remove-Item -LiteralPath "$target.old" -Force -ErrorAction SilentlyContinue
         if (Test-Path -LiteralPath $target) { Move-Item -LiteralPath $target -Destination "$target.old" -Force }
         Move-Item -LiteralPath "$target.new" -Destination $target -Force
         Remove-Item -LiteralPath "$target.old" -Force -ErrorAction SilentlyContinue

@@ -4,7 +4,6 @@ $JoinConfig = {{ join_config | ps }}
 
 {% include 'windows/_start.ps1' %}
 {% include 'windows/_records.ps1' %}
-{% include 'windows/_service.ps1' %}
 
 $configPath = 'C:\ProgramData\hybrid\join.yaml'
 $left = @('C:\etc\kubernetes\bootstrap-kubelet.conf', 'C:\etc\kubernetes\pki\ca.crt', 'C:\var\lib\kubelet\config.yaml', 'C:\var\lib\kubelet\kubeadm-flags.env')
@@ -13,7 +12,7 @@ if (Test-Path -LiteralPath 'C:\etc\kubernetes\kubelet.conf') {
 } else {
     if ($JoinConfig -eq '') { throw 'not joined, and no configuration to join with' }
     # kubeadm refuses to start over files of a join that did not end.
-    if ((Get-ServiceState 'kubelet') -ne 'Stopped') { Stop-Service -Name kubelet -Force }
+    Stop-Service -Name kubelet -Force
     foreach ($path in $left) { Remove-Item -LiteralPath $path -Force -ErrorAction SilentlyContinue }
     # kubeadm asks the kubelet on PATH for its version; PATH of this process may be older than C:\k.
     $env:Path = "C:\k;$env:Path"
@@ -38,5 +37,5 @@ if ($added.Count -gt 0) {
     if ($answer.ReturnValue -ne 0) { throw "the service refuses its new command line: $($answer.ReturnValue)" }
     Restart-Service -Name kubelet -Force
 }
-if ((Get-ServiceState 'kubelet') -ne 'Running') { Start-Service -Name kubelet }
+Start-Service -Name kubelet
 {% include 'facts/windows/_emit.ps1' %}

@@ -1,8 +1,8 @@
 """What the Windows scripts do, as data: said, read, and changed on a machine, from many beginnings.
 
 A beginning is a machine in some state and the scripts that run on it, one after another.  The golden files
-(``tests/golden/effects/``) hold what the scripts of the repository do there; `Judge` runs a changed template
-from the same states and says what differs.
+(``tests/golden/effects/``) hold what the scripts of the repository do there; `effects_judge.Judge` runs a changed
+template from the same states and says what differs.
 """
 
 from __future__ import annotations
@@ -10,23 +10,18 @@ from __future__ import annotations
 import copy
 import json
 import re
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from provision.rehearsal.contract import Streams
 from provision.rehearsal.faults import Fault
-from provision.render.engine import environment, render
+from provision.render.engine import render
 from provision.steps.windows_files import CONTAINERD_FILES, KUBERNETES_FILES
 from provision.steps.windows_join import join_config
 from tests.scenarios.windows_bench import CA_HASH, MASTER, TOKEN, Bench
-from tests.scripts.windows_rules import broken_rules
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "effects"
 # Seconds that a script may take here; the slowest takes a quarter of one.
@@ -63,6 +58,21 @@ class Beginning:
     name: str
     start: str
     calls: Sequence[Call]
+
+
+def after(script: str, *prepares: Prepare, **given: object) -> Call:
+    """A script that runs after something has happened to the machine."""
+
+    def before(bench: Bench) -> None:
+        for prepare in prepares:
+            prepare(bench)
+
+    return Call(script, given, before)
+
+
+def one(name: str, start: str, script: str, *prepares: Prepare, **given: object) -> Beginning:
+    """A beginning with one script."""
+    return Beginning(name, start, (after(script, *prepares, **given),))
 
 
 @dataclass(frozen=True)
@@ -123,6 +133,7 @@ class Stage:
             if call.before:
                 call.before(self.bench)
             before = Snapshot.of(self.bench)
+            before.restore(self.bench)
             yield call, before, self.observe(call)
             if beginning.name == "fresh":
                 self.starts[call.script] = Snapshot.of(self.bench)
@@ -223,7 +234,9 @@ class Stage:
     def _steady(self, found: Data) -> Data:
         """Without what differs from run to run; digests of known files by the file's name."""
         text = json.dumps(found)
-        text = re.sub(r"\b[0-9a-f]{64}\b", lambda m: f"<{self._names[m[0]]}>" if m[0] in self._names else m[0][:12], text)
+        text = re.sub(
+            r"\b[0-9a-f]{64}\b", lambda m: f"<{self._names[m[0]]}>" if m[0] in self._names else m[0][:12], text
+        )
         for pattern, word in _VOLATILE:
             text = pattern.sub(word, text)
         steady: Data = json.loads(text)
@@ -233,6 +246,7 @@ class Stage:
 # Not what a script did: the harness's own, or said elsewhere.
 _HIDDEN = {"format", "name", "spec", "files", "faults"}
 _VOLATILE = (
+    (re.compile(r"I\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ "), "I<time> "),
     (re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----"), "<certificate>"),
     (re.compile(r"At [^ \"]*:\d+ char:"), "At <line> char:"),
     (re.compile(r'("[^"]*/written": )[\d.]+'), r'\1"now"'),
@@ -283,100 +297,6 @@ class _Nothing:
         return b""
 
 
-@contextmanager
-def template_as(name: str, text: str) -> Iterator[None]:
-    """Another text for one template, as long as the block lasts."""
-    with _loader(lambda before: jinja2.ChoiceLoader([jinja2.DictLoader({name: text}), before])):
-        yield
-
-
-@contextmanager
-def templates_used() -> Iterator[set[str]]:
-    """The names of all templates that the block renders."""
-    used: set[str] = set()
-
-    def load(before: jinja2.BaseLoader) -> jinja2.BaseLoader:
-        def found(name: str) -> str:
-            used.add(name)
-            return before.get_source(environment(), name)[0]
-
-        return jinja2.FunctionLoader(found)
-
-    with _loader(load):
-        yield used
-
-
-@contextmanager
-def _loader(make: Callable[[jinja2.BaseLoader], jinja2.BaseLoader]) -> Iterator[None]:
-    env = environment()
-    before = env.loader
-    assert before is not None
-    assert env.cache is not None
-    env.loader = make(before)
-    env.cache.clear()
-    try:
-        yield
-    finally:
-        env.loader = before
-        env.cache.clear()
-
-
-def golden_file(beginning: Beginning) -> Path:
+def golden_file(beginning: str) -> Path:
     """Where it is written down what the scripts do from a beginning."""
-    return GOLDEN / f"{beginning.name}.json"
-
-
-def as_golden(stage: Stage, beginning: Beginning) -> str:
-    """What the scripts do from a beginning, as it is written down."""
-    found = [{"script": call.script, **seen} for call, _, seen in stage.run(beginning)]
-    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
-
-
-@dataclass(frozen=True)
-class Scene:
-    """One script of a beginning, ready to be run again with a changed template."""
-
-    name: str
-    call: Call
-    before: Snapshot
-    expected: Data
-    templates: frozenset[str]
-
-
-class Judge:
-    """Says what notices a changed template.
-
-    Raises:
-        AssertionError: the golden files do not hold what the scripts do.
-    """
-
-    def __init__(self, beginnings: Sequence[Beginning]) -> None:
-        self._stage = Stage(Path(tempfile.mkdtemp(prefix="hybrid-effects-")))
-        self._scenes: list[Scene] = []
-        for beginning in beginnings:
-            expected = iter(json.loads(golden_file(beginning).read_text()))
-            for call, before, found in self._stage.run(beginning):
-                wanted = next(expected)
-                assert {"script": call.script, **found} == wanted, f"{beginning.name}: {call.script} is not as written"
-                with templates_used() as used:
-                    if call.script != "reboot":
-                        self._stage.text(call)
-                name = f"{beginning.name}: {call.script}"
-                self._scenes.append(Scene(name, call, before, found, frozenset(used)))
-        # Few words first: a script on a finished machine says and changes little, and takes no time.
-        self._scenes.sort(key=lambda scene: len(json.dumps(scene.expected)))
-
-    def notices(self, template: str, text: str) -> str:
-        """The first check that fails, and what differs; '' when nothing does."""
-        concerned = [scene for scene in self._scenes if template in scene.templates]
-        with template_as(template, text):
-            for rendered in {self._stage.text(scene.call) for scene in concerned[:1]}:
-                for rule in broken_rules(rendered):
-                    return f"rule: {rule}"
-            for scene in concerned:
-                scene.before.restore(self._stage.bench)
-                found = self._stage.observe(scene.call)
-                for part in sorted(found.keys() | scene.expected.keys()):
-                    if found.get(part) != scene.expected.get(part):
-                        return f"{scene.name}: {part}"
-        return ""
+    return GOLDEN / f"{beginning}.json"

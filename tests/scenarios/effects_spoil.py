@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 from collections.abc import Callable
 
 from provision.rehearsal.faults import parse
@@ -24,14 +24,6 @@ def change(spoil: Callable[[Data], object]) -> Prepare:
     def prepare(bench: Bench) -> None:
         with bench.machine.state.change() as data:
             spoil(data)
-
-    return prepare
-
-
-def together(*several: Prepare) -> Prepare:
-    def prepare(bench: Bench) -> None:
-        for one in several:
-            one(bench)
 
     return prepare
 
@@ -96,7 +88,11 @@ def key_removed(key: str) -> Prepare:
     return change_registry(lambda store: store.remove(key))
 
 
-def change_registry(spoil: Callable[[MachineRegistry], object]) -> Prepare:
+def key_made(key: str) -> Prepare:
+    return change_registry(lambda store: store.create(key))
+
+
+def change_registry(spoil: Callable[[MachineRegistry], None]) -> Prepare:
     def prepare(bench: Bench) -> None:
         with bench.machine.state.change():
             spoil(MachineRegistry(bench.machine.state))
@@ -135,6 +131,17 @@ def delivered(names: tuple[str, ...]) -> Prepare:
     return prepare
 
 
+def recorded(name: str, digest: str) -> Prepare:
+    """The record beside a delivered file, with another digest for the same size and time."""
+
+    def prepare(bench: Bench) -> None:
+        path = f"{FILES}\\{name}.record"
+        record = json.loads(bench.machine.files.read(path)) | {"sha256": digest}
+        bench.machine.files.write(path, json.dumps(record).encode())
+
+    return prepare
+
+
 def calico(bench: Bench) -> None:
     """Calico's pods have made their networks."""
     bench.machine.calico_started(adapter="kube", pod_subnet="10.244.1.0/26")
@@ -143,10 +150,6 @@ def calico(bench: Bench) -> None:
 def part_of(name: str, spoil: Callable[[bytes], bytes]) -> Prepare:
     """What a broken-off pull left."""
     return lambda bench: written(f"{FILES}\\{name}.part", spoil(bench.artifacts[name]))(bench)
-
-
-def digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def hns(spoil: Callable[[Data], object]) -> Prepare:
@@ -194,5 +197,3 @@ def more_flags(bench: Bench) -> None:
     path = "C:\\var\\lib\\kubelet\\kubeadm-flags.env"
     text = bench.machine.files.read(path).decode().rstrip().removesuffix('"')
     bench.machine.files.write(path, f'{text} --max-pods=50"\n'.encode())
-
-

@@ -84,7 +84,6 @@ def get_windows_feature(process: WindowsProcess, bound: Bound) -> Iterable[objec
                     "FeatureType": "Feature",
                 },
                 type_name="Microsoft.Windows.ServerManager.Commands.Feature",
-                text=name,
             )
             for name, (_, display, _) in FEATURES.items()
             if any(matches(pattern, name) for pattern in patterns)

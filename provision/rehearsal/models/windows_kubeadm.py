@@ -70,7 +70,7 @@ def kubeadm(call: Program) -> int:
         return 0
     if verb != "join":
         raise ProgramError(1, f"rehearsal: kubeadm.exe {verb} is not modelled")
-    config = ""
+    config, verbosity = "", 0
     while words:
         name, equals, value = words.pop(0).partition("=")
         if name not in ("--config", "--v", "-v"):
@@ -80,11 +80,17 @@ def kubeadm(call: Program) -> int:
         value = value if equals else words.pop(0) if words else ""
         if name == "--config":
             config = value
+        elif not value.isdigit():
+            raise ProgramError(1, f'invalid argument "{value}" for "-v, --v" flag: strconv.ParseInt: invalid syntax')
+        else:
+            verbosity = int(value)
     path = call.path_of(config) if config else ""
     if not path or not call.machine.files.exists(path):
         raise ProgramError(1, f"error: open {config}: The system cannot find the file specified.")
     try:
         wanted = parse_join(call.machine.files.read(path).decode(), call.what.version.removeprefix("v"), call.machine)
+        if verbosity:
+            _tell_checks(call)
         _join(call, wanted)
     except Bad as error:
         raise ProgramError(1, f"{error}\nTo see the stack trace of this error execute with --v=5 or higher") from error
@@ -159,6 +165,9 @@ def _arguments(given: Any, api: str) -> dict[str, str]:
     return {str(row["name"]): str(row["value"]) for row in given}
 
 
+_MUST_NOT_BE = ("kubelet.conf", "bootstrap-kubelet.conf", "pki\\ca.crt")
+
+
 def _join(call: Program, join: Join) -> None:
     machine = call.machine
     call.out("[preflight] Running pre-flight checks")
@@ -228,9 +237,28 @@ def _section(documents: Mapping[str, object], kind: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def _tell_checks(call: Program) -> None:
+    """The log lines of the pre-flight checks, from ``--v=1`` on (kubernetes cmd/kubeadm/app/preflight/checks.go)."""
+    moment = datetime.fromtimestamp(call.machine.clock(), UTC)
+    checks = [
+        *(f"validating the existence of file {KUBERNETES}\\{name}" for name in _MUST_NOT_BE),
+        f"validating the existence and emptiness of directory {KUBERNETES}\\manifests",
+        "checking whether the given node name is valid and reachable using net.LookupHost",
+        "validating availability of port 10250",
+        "validating the container runtime",
+        "validating the presence of executable xcopy",
+        "running all checks",
+        "validating kubelet version",
+        'validating if the "kubelet" service is enabled and active',
+        "validating if the firewall is enabled and active",
+    ]
+    for text in checks:
+        call.err(f"I{moment:%m%d %H:%M:%S.%f}    4711 checks.go:0] {text}")
+
+
 def _preflight(call: Program, join: Join) -> None:
     machine, errors = call.machine, []
-    for name in ("kubelet.conf", "bootstrap-kubelet.conf", "pki\\ca.crt"):
+    for name in _MUST_NOT_BE:
         if machine.files.exists(f"{KUBERNETES}\\{name}"):
             spelled = f"{KUBERNETES}\\{name}".replace("\\", "-").replace(":", "")
             errors.append(f"[ERROR FileAvailable-{spelled}]: {KUBERNETES}\\{name} already exists")

@@ -3,7 +3,7 @@ $Probes['delivered'] = {
     $files = [ordered]@{}
     $folder = 'C:\ProgramData\hybrid\files'
     $present = @()
-    if (Test-Path -LiteralPath $folder) { $present = @(Get-ChildItem -LiteralPath $folder -File | Sort-Object -Property Name) }
+    if (Test-Path -LiteralPath $folder) { $present = @(Get-ChildItem -LiteralPath $folder -File) }
     foreach ($file in $present) {
         if ($file.Name -like '*.part' -or $file.Name -like '*.record') { continue }
         $digest = ''

@@ -3,7 +3,7 @@ $Probes['installed'] = {
     $components = [ordered]@{}
     $folder = 'C:\ProgramData\hybrid\installed'
     $records = @()
-    if (Test-Path -LiteralPath $folder) { $records = @(Get-ChildItem -LiteralPath $folder -File -Filter '*.json' | Sort-Object -Property Name) }
+    if (Test-Path -LiteralPath $folder) { $records = @(Get-ChildItem -LiteralPath $folder -File -Filter '*.json') }
     foreach ($record in $records) {
         $known = Get-Content -LiteralPath $record.FullName -Raw | ConvertFrom-Json
         $wrong = @()
