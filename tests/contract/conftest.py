@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -49,6 +50,13 @@ class Rig:
         else:
             self.served = serve_wsman(self.box, port=self.endpoint.port, loop=self.loop, faults=self.faults)
 
+    def close(self) -> None:
+        """End its guests, its server, and what runs on it."""
+        for guest in self.guests:
+            guest.close()
+        self.served.close()
+        self.box.close()
+
     # The same scripts in both languages.
     def script(self, *lines: str, name: str = "trial") -> Script:
         return Script(name, "\n".join(lines) + "\n")
@@ -94,9 +102,5 @@ def make_rig(kind: str, folder: Path, loop: LoopThread) -> Rig:
 
 @pytest.fixture(params=["ssh-linux", "ssh-windows", "winrm-windows"])
 def rig(request: pytest.FixtureRequest, tmp_path: Path, loop: LoopThread) -> Iterator[Rig]:
-    made = make_rig(request.param, tmp_path, loop)
-    yield made
-    for guest in made.guests:
-        guest.close()
-    made.served.close()
-    made.box.close()
+    with closing(make_rig(request.param, tmp_path, loop)) as made:
+        yield made

@@ -42,15 +42,20 @@ sys.exit(edge.call("up", {"json": True} if "json" in sys.argv else {}))
 """
 
 
-def blocked(*arguments: str) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", BLOCKED, *arguments],
+def started(code: str, *arguments: str) -> subprocess.Popen[str]:
+    """A Python process with this code."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=PRODUCT,
     )
+
+
+def blocked(*arguments: str) -> subprocess.Popen[str]:
+    process = started(BLOCKED, *arguments)
     assert process.stderr is not None
     assert process.stderr.readline() == "ready\n"
     return process
@@ -120,14 +125,7 @@ sys.exit(edge.call("up", {}))
 
 @pytest.mark.parametrize("code", [0, 7])
 def test_a_reader_that_goes_away_ends_nothing_and_hides_no_exit_code(code: int) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", LONG, str(code)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=PRODUCT,
-    )
+    process = started(LONG, str(code))
     assert process.stdout is not None
     assert process.stderr is not None
     assert process.stdout.readline() == "line 0\n"

@@ -97,9 +97,8 @@ def test_a_restart_is_proved(modelled: Modelled) -> None:
     guest.close()
 
 
+@pytest.mark.parametrize("modelled", ["ssh-linux", "ssh-windows"], indirect=True)
 def test_a_file_arrives(modelled: Modelled) -> None:
-    if modelled.transport != "ssh":
-        return  # refused: test_guests.py
     target = r"C:\ProgramData\hybrid\files\a" if modelled.windows else "/var/lib/hybrid/files/a"
     guest = modelled.guest()
     guest.put(b"hello" * 10_000, target, Deadline(30))

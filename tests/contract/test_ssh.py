@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import paramiko
@@ -23,12 +24,8 @@ from .wire import Wire
 
 @pytest.fixture(params=["ssh-linux", "ssh-windows"])
 def rig(request: pytest.FixtureRequest, tmp_path: Path, loop: LoopThread) -> Iterator[Rig]:
-    made = make_rig(request.param, tmp_path, loop)
-    yield made
-    for guest in made.guests:
-        guest.close()
-    made.served.close()
-    made.box.close()
+    with closing(make_rig(request.param, tmp_path, loop)) as made:
+        yield made
 
 
 def test_the_first_host_key_is_pinned_and_another_one_refused(rig: Rig) -> None:

@@ -8,6 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,12 +36,8 @@ from .wire import Wire
 
 @pytest.fixture
 def rig(tmp_path: Path, loop: LoopThread) -> Iterator[Rig]:
-    made = make_rig("winrm-windows", tmp_path, loop)
-    yield made
-    for guest in made.guests:
-        guest.close()
-    made.served.close()
-    made.box.close()
+    with closing(make_rig("winrm-windows", tmp_path, loop)) as made:
+        yield made
 
 
 def protocol(rig: Rig, **changes: object) -> winrm.protocol.Protocol:

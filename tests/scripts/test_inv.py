@@ -122,6 +122,7 @@ def test_killed_half_way_the_next_call_starts_anew(project: Project) -> None:
     until = time.monotonic() + 20
     while "slow" not in project.logged() and time.monotonic() < until:
         time.sleep(0.02)
+    assert "slow" in project.logged()
     os.killpg(child.pid, signal.SIGKILL)
     child.wait()
     project.slow.unlink()
