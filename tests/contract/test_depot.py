@@ -6,7 +6,6 @@ import hashlib
 import http.client
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -22,6 +21,7 @@ import pytest
 from provision.depot import PROGRAM
 from provision.settings.complete import defaults
 from provision.steps.delivery import DEPOT_LIFE, Depot, depot_list
+from tests.needs import need
 
 WORD = "kJ3-unguessable_word"
 CONTENT = os.urandom(300_000)
@@ -196,9 +196,7 @@ def test_the_unguessable_word_is_in_no_log(start: Start) -> None:
 
 
 def test_curl_resumes(start: Start, tmp_path: Path) -> None:
-    curl = shutil.which("curl")
-    if curl is None:
-        pytest.skip("curl is not installed (apt-get install curl)")
+    curl = need("curl", "curl")
     depot = start()
     part = tmp_path / "part"
     part.write_bytes(CONTENT[:123_457])

@@ -18,6 +18,7 @@ import pytest
 from provision.clock import Deadline
 from provision.host.commands import spawn_background
 from provision.host.files import write_atomically
+from tests.needs import lack
 from tests.real.machine import KEEP, STOP, RealMachine, wait_until_ready
 
 HERE = Path(__file__).parent
@@ -87,9 +88,7 @@ def real_machine(request: pytest.FixtureRequest) -> Iterator[RealMachine]:
     """The Debian machine, up; shared by all tests of the session, which run in the order of their file."""
     lacking = missing()
     if lacking:
-        if os.environ.get("REQUIRE_REAL"):
-            pytest.fail(lacking)
-        pytest.skip(lacking)
+        lack(lacking)
     folder = _folder()
     failed_before = request.session.testsfailed
     end = KEEP

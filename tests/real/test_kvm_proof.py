@@ -5,15 +5,12 @@ Without this, a mistake in the guest would read as "no virtualisation here" on e
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
-
-import pytest
 
 from provision.doctor import kvm
 from provision.doctor.host import kvm as proof
 from provision.host.commands import run
+from tests.needs import need
 
 # A boot sector: reads 24 KiB of the disk to 0x1000, loads the tables of descriptors and interrupts, enters long mode
 # as the doctor's registers say (cr0, cr3, cr4, efer), and jumps to 0x1000.
@@ -29,10 +26,7 @@ _BOOT = bytes.fromhex(
 
 
 def test_a_processor_in_software_runs_the_guest(tmp_path: Path) -> None:
-    if shutil.which("qemu-system-x86_64") is None:
-        if os.environ.get("REQUIRE_REAL"):
-            pytest.fail("apt-get install qemu-system-x86")
-        pytest.skip("apt-get install qemu-system-x86")
+    need("qemu-system-x86_64", "qemu-system-x86")
     memory = kvm._memory()
     disk = tmp_path / "disk.img"
     sector = _BOOT.ljust(510, b"\0") + b"\x55\xaa"

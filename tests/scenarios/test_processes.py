@@ -7,6 +7,7 @@ import os
 import signal
 from collections import Counter
 from pathlib import Path
+from time import sleep
 
 from tests.scenarios.processes import folder
 
@@ -61,6 +62,7 @@ def test_two_at_once_the_second_says_who_holds_the_lock(tmp_path: Path) -> None:
         first = work.start("up", "--json")
         while not (tmp_path / "w" / ".cluster" / "hybrid" / "lock.holder").exists():
             assert first.poll() is None
+            sleep(0.005)
         second = work.run("up")
         assert second.returncode == 11
         assert "invoke up" in second.stderr

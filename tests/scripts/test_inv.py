@@ -51,6 +51,7 @@ class Project:
         self.slow = folder / "slow"
         self.python = folder / "bin" / "fake-python"
         self.python.parent.mkdir()
+        self.path = "/usr/bin:/bin"
         self.make_python()
 
     def make_python(self, **codes: int) -> None:
@@ -59,7 +60,7 @@ class Project:
         self.python.chmod(0o755)
 
     def environment(self) -> dict[str, str]:
-        return {"PATH": "/usr/bin:/bin", "HYBRID_PYTHON": str(self.python), "HOME": str(self.folder)}
+        return {"PATH": self.path, "HYBRID_PYTHON": str(self.python), "HOME": str(self.folder)}
 
     def run(self, *args: str, cwd: Path | None = None, shell: str = "sh") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -182,9 +183,14 @@ def test_without_the_venv_module_virtualenv_is_used(project: Project) -> None:
 
 def test_without_both_the_one_command_is_named(project: Project) -> None:
     project.make_python(venv_code=1)
+    # This computer's programs without its virtualenv.
+    programs = project.folder.parent / "programs"
+    programs.mkdir()
+    for program in {path.name: path for path in (*Path("/bin").iterdir(), *Path("/usr/bin").iterdir())}.values():
+        if program.name != "virtualenv":
+            (programs / program.name).symlink_to(program)
+    project.path = str(programs)
     done = project.run("up")
-    if shutil.which("virtualenv", path="/usr/bin:/bin"):
-        pytest.skip("virtualenv is installed system-wide here")
     assert done.returncode == 3
     assert any(word in done.stderr for word in ("apt-get install", "dnf install", "brew install", "install Python's"))
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from provision.host.commands import run
 from provision.machines.options import KEYS
 from provision.machines.vagrant import ENVIRONMENT
 from provision.machines.vagrantfile import vagrantfile
+from tests.needs import lack, need
 from tests.vagrantfiles import VARIANTS
 
 # Debian's Vagrant ships without the winrm gem and refuses any machine with that communicator.  For `validate` it is
@@ -27,13 +26,6 @@ module HTTPClient
   class KeepAliveDisconnected < StandardError; end
 end
 """
-
-
-def _need(program: str, package: str) -> None:
-    if shutil.which(program) is None:
-        if os.environ.get("REQUIRE_REAL"):
-            pytest.fail(f"apt-get install {package}")
-        pytest.skip(f"apt-get install {package}")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +48,7 @@ def test_vagrant_validates_it(name: str, tmp_path: Path, environment: dict[str, 
         provider = "virtualbox"
     else:
         text = vagrantfile(VARIANTS[name])
-    _need("vagrant", "vagrant vagrant-libvirt")
+    need("vagrant", "vagrant vagrant-libvirt")
     (tmp_path / "Vagrantfile").write_text(text)
     ignore = [] if provider == "libvirt" else ["--ignore-provider"]
     done = run(
@@ -79,7 +71,7 @@ def test_every_key_of_the_providers_block_exists(name: str) -> None:
 
 def test_an_unknown_key_would_be_caught(tmp_path: Path, environment: dict[str, str]) -> None:
     """That `validate` judges at all: a typo in the active provider's block fails."""
-    _need("vagrant", "vagrant vagrant-libvirt")
+    need("vagrant", "vagrant vagrant-libvirt")
     text = vagrantfile(VARIANTS["libvirt-default"]).replace("v.memory =", "v.memroy =")
     (tmp_path / "Vagrantfile").write_text(text)
     env = {**environment, "VAGRANT_DEFAULT_PROVIDER": "libvirt"}
@@ -94,7 +86,7 @@ def test_our_table_of_keys_is_the_plugins_own(provider: str, pattern: str) -> No
     gems = Path("/usr/share/rubygems-integration/all/gems")
     files = [folder / "config.rb" for folder in gems.glob(pattern)]
     if not files:
-        pytest.skip("apt-get install vagrant")
+        lack("apt-get install vagrant")
     text = files[0].read_text()
     unknown = {key for key in KEYS[provider] if f":{key}" not in text and f"def {key}" not in text}
     assert not unknown
