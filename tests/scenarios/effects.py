@@ -18,12 +18,19 @@ from typing import Any
 
 from provision.rehearsal.contract import Streams
 from provision.rehearsal.faults import Fault
-from provision.render.engine import render
+from provision.render.engine import environment, render
 from provision.steps.windows_files import CONTAINERD_FILES, KUBERNETES_FILES
 from provision.steps.windows_join import join_config
 from tests.scenarios.windows_bench import CA_HASH, MASTER, TOKEN, Bench
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "effects"
+# What scripts may expect of the way to run programs: text from both streams, and the exit code.
+PROGRAM = """# Usage: by the tests
+{% include 'windows/_start.ps1' %}
+$run = Invoke-Program 'curl.exe' @('--nonsense')
+foreach ($line in $run.Lines) { Write-Output "$($line -is [string]): $line" }
+exit $run.Code
+"""
 # Seconds that a script may take here; the slowest takes a quarter of one.
 PATIENCE = 20.0
 HERE = "C:\\scripts\\x.ps1"
@@ -37,7 +44,7 @@ class Call:
     """One script of a beginning.
 
     Args:
-        script: the step's name without its machine, or ``probe``, ``collect``, ``kube-proxy``, ``reboot``.
+        script: the step's name without its machine, or ``probe``, ``collect``, ``kube-proxy``, ``program``, ``reboot``.
         given: parameters that are other ones than the step's.
         before: what happens to the machine before it.
     """
@@ -159,6 +166,8 @@ class Stage:
             return render("facts/windows/probe.ps1", sections=sections(), **call.given)
         if call.script == "collect":
             return render("windows/90-collect.ps1")
+        if call.script == "program":
+            return environment().from_string(PROGRAM).render()
         if call.script == "kube-proxy":
             values: Data = {"server": f"https://{MASTER}:6443", "feature_gates": "", "verbosity": 2, **call.given}
             return render("cni/kube-proxy-windows/start.ps1", **values)

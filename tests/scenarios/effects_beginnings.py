@@ -48,6 +48,7 @@ def _by_hand() -> list[Beginning]:
         one("by-hand-containerd", "reboot", "containerd"),
         one("by-hand-join", "kubelet-service", "join", join_config=""),
         one("by-hand-calico", "reboot", "calico-windows", limit=4),
+        one("by-hand-program", "box", "program"),
         one("by-hand-collect", "box", "collect"),
         one("by-hand-kube-proxy", "join", "kube-proxy"),
     ]

@@ -1,4 +1,4 @@
-"""Our own rules for Windows scripts: each with an example that keeps it and one that breaks it; all scripts keep them."""
+"""Our own rules for Windows scripts: all scripts keep them; each has an example that does and one that does not."""
 
 from __future__ import annotations
 

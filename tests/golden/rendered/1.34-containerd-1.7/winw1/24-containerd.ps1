@@ -153,9 +153,9 @@ if (-not (Test-Installed 'containerd' $Digests)) {
     $crictl = Assert-Delivered 'crictl-windows.tar.gz' $Digests
     if ($before.containerd -ne 'absent') { Stop-Service -Name containerd -Force }
     Write-Output 'unpacking containerd'
-    Invoke-Checked 'tar.exe' @('-xf', $archive, '-C', $folder, '--strip-components', '1') | Out-Null
+    Invoke-Checked 'tar.exe' @('-xf', $archive, '-C', $folder, '--strip-components', '1')
     Write-Output 'unpacking crictl'
-    Invoke-Checked 'tar.exe' @('-xf', $crictl, '-C', 'C:\k') | Out-Null
+    Invoke-Checked 'tar.exe' @('-xf', $crictl, '-C', 'C:\k')
     Save-Installed 'containerd' $Digests @("$folder\containerd.exe", "$folder\containerd-shim-runhcs-v1.exe", "$folder\ctr.exe", 'C:\k\crictl.exe')
 }
 Add-ToPath $folder
@@ -175,10 +175,10 @@ if ($null -ne $present -and "$($present.PathName)" -notlike "*--log-file=$log*")
 }
 if ($null -eq $present) {
     Write-Output 'registering the service'
-    Invoke-Checked "$folder\containerd.exe" @('--register-service', "--log-file=$log") | Out-Null
+    Invoke-Checked "$folder\containerd.exe" @('--register-service', "--log-file=$log")
 }
 $key = 'HKLM:\SYSTEM\CurrentControlSet\Services\containerd'
-if ((@(Get-RegistryValue $key 'Environment' | Where-Object { $_ }) -join "`n") -ne ($Environment -join "`n")) {
+if ((@(Get-RegistryValue $key 'Environment') -join "`n") -ne ($Environment -join "`n")) {
     Write-Output 'the environment of the service was written'
     New-ItemProperty -LiteralPath $key -Name 'Environment' -PropertyType MultiString -Value $Environment -Force | Out-Null
     Stop-Service -Name containerd -Force
@@ -224,7 +224,7 @@ $Probes['installed'] = {
     $components = [ordered]@{}
     $folder = 'C:\ProgramData\hybrid\installed'
     $records = @()
-    if (Test-Path -LiteralPath $folder) { $records = @(Get-ChildItem -LiteralPath $folder -File -Filter '*.json' | Sort-Object -Property Name) }
+    if (Test-Path -LiteralPath $folder) { $records = @(Get-ChildItem -LiteralPath $folder -File -Filter '*.json') }
     foreach ($record in $records) {
         $known = Get-Content -LiteralPath $record.FullName -Raw | ConvertFrom-Json
         $wrong = @()

@@ -133,7 +133,6 @@ if (-not (Test-Installed 'kubernetes' $Digests)) {
         Write-Output "installing $name"
         Copy-Item -LiteralPath $source -Destination "$target.new" -Force
         # A program that runs cannot be overwritten, but renamed; the old file goes now or the next time.
-        Remove-Item -LiteralPath "$target.old" -Force -ErrorAction SilentlyContinue
         if (Test-Path -LiteralPath $target) { Move-Item -LiteralPath $target -Destination "$target.old" -Force }
         Move-Item -LiteralPath "$target.new" -Destination $target -Force
         Remove-Item -LiteralPath "$target.old" -Force -ErrorAction SilentlyContinue
@@ -175,7 +174,7 @@ $Probes['installed'] = {
     $components = [ordered]@{}
     $folder = 'C:\ProgramData\hybrid\installed'
     $records = @()
-    if (Test-Path -LiteralPath $folder) { $records = @(Get-ChildItem -LiteralPath $folder -File -Filter '*.json' | Sort-Object -Property Name) }
+    if (Test-Path -LiteralPath $folder) { $records = @(Get-ChildItem -LiteralPath $folder -File -Filter '*.json') }
     foreach ($record in $records) {
         $known = Get-Content -LiteralPath $record.FullName -Raw | ConvertFrom-Json
         $wrong = @()

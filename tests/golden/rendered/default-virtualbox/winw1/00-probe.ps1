@@ -188,8 +188,8 @@ $Probes['firewall'] = {
             action = "$($rule.Action)"
             profile = "$($rule.Profile)"
             protocol = "$($port.Protocol)"
-            ports = @($port.LocalPort | ForEach-Object { "$_" })
-            remote = @($address.RemoteAddress | ForEach-Object { "$_" })
+            ports = @($port.LocalPort)
+            remote = @($address.RemoteAddress)
         }
     }
     [ordered]@{ rules = $rules }
@@ -199,7 +199,7 @@ $Probes['delivered'] = {
     $files = [ordered]@{}
     $folder = 'C:\ProgramData\hybrid\files'
     $present = @()
-    if (Test-Path -LiteralPath $folder) { $present = @(Get-ChildItem -LiteralPath $folder -File | Sort-Object -Property Name) }
+    if (Test-Path -LiteralPath $folder) { $present = @(Get-ChildItem -LiteralPath $folder -File) }
     foreach ($file in $present) {
         if ($file.Name -like '*.part' -or $file.Name -like '*.record') { continue }
         $digest = ''
@@ -218,7 +218,7 @@ $Probes['installed'] = {
     $components = [ordered]@{}
     $folder = 'C:\ProgramData\hybrid\installed'
     $records = @()
-    if (Test-Path -LiteralPath $folder) { $records = @(Get-ChildItem -LiteralPath $folder -File -Filter '*.json' | Sort-Object -Property Name) }
+    if (Test-Path -LiteralPath $folder) { $records = @(Get-ChildItem -LiteralPath $folder -File -Filter '*.json') }
     foreach ($record in $records) {
         $known = Get-Content -LiteralPath $record.FullName -Raw | ConvertFrom-Json
         $wrong = @()

@@ -76,8 +76,8 @@ $Probes['firewall'] = {
             action = "$($rule.Action)"
             profile = "$($rule.Profile)"
             protocol = "$($port.Protocol)"
-            ports = @($port.LocalPort | ForEach-Object { "$_" })
-            remote = @($address.RemoteAddress | ForEach-Object { "$_" })
+            ports = @($port.LocalPort)
+            remote = @($address.RemoteAddress)
         }
     }
     [ordered]@{ rules = $rules }

@@ -81,7 +81,7 @@ foreach ($protocol in @('tcp', 'udp')) {
 
 $defender = Get-Service -Name WinDefend -ErrorAction SilentlyContinue
 if ($null -ne $defender -and "$($defender.Status)" -eq 'Running') {
-    $known = @((Get-MpPreference).ExclusionProcess | Where-Object { $_ })
+    $known = @((Get-MpPreference).ExclusionProcess)
     $added = @($Programs | Where-Object { $known -notcontains $_ })
     if ($added.Count -gt 0) {
         Write-Output "Defender leaves alone: $($added -join ', ')"

@@ -107,7 +107,6 @@ foreach ($file in $Files) {
         # 22, 33, 36, or a wrong digest: what was there cannot be continued (too long, or of another file).
         if (@(22, 33, 36) -contains $run.Code -or ($run.Code -eq 0 -and $got -ne $file.digest)) {
             Write-Output "the part of $($file.name) cannot be continued, starting over"
-            Remove-Item -LiteralPath $part -Force -ErrorAction SilentlyContinue
             $run = Invoke-Program 'curl.exe' ($curl + @('--output', $part, $file.url))
             $got = Get-Digest $part
         }
@@ -150,7 +149,7 @@ $Probes['delivered'] = {
     $files = [ordered]@{}
     $folder = 'C:\ProgramData\hybrid\files'
     $present = @()
-    if (Test-Path -LiteralPath $folder) { $present = @(Get-ChildItem -LiteralPath $folder -File | Sort-Object -Property Name) }
+    if (Test-Path -LiteralPath $folder) { $present = @(Get-ChildItem -LiteralPath $folder -File) }
     foreach ($file in $present) {
         if ($file.Name -like '*.part' -or $file.Name -like '*.record') { continue }
         $digest = ''

@@ -105,24 +105,6 @@ function Set-TextFile([string]$Path, [string]$Text) {
     Move-Item -LiteralPath "$Path.new" -Destination $Path -Force
     $true
 }
-function Get-ServiceState([string]$Name) {
-    $service = Get-Service -Name $Name -ErrorAction SilentlyContinue
-    if ($null -eq $service) { return 'absent' }
-    "$($service.Status)"
-}
-
-function Remove-OldService([string]$Name, [int]$Seconds) {
-    # Stopped, deleted, and waited for: a service goes only when nobody holds it open any more.
-    Stop-Service -Name $Name -Force
-    $run = Invoke-Program 'sc.exe' @('delete', $Name)
-    # 1072: marked for deletion before.
-    if ($run.Code -ne 0 -and $run.Code -ne 1072) { throw "sc.exe delete $Name ended with $($run.Code): $($run.Lines -join ' ')" }
-    $clock = [System.Diagnostics.Stopwatch]::StartNew()
-    while ($null -ne (Get-CimInstance -ClassName Win32_Service -Filter "Name='$Name'")) {
-        if ($clock.Elapsed.TotalSeconds -ge $Seconds) { throw "service $Name is still there after $Seconds s: close what shows it (services.msc, Task Manager)" }
-        Start-Sleep -Seconds 1
-    }
-}
 
 $configPath = 'C:\ProgramData\hybrid\join.yaml'
 $left = @('C:\etc\kubernetes\bootstrap-kubelet.conf', 'C:\etc\kubernetes\pki\ca.crt', 'C:\var\lib\kubelet\config.yaml', 'C:\var\lib\kubelet\kubeadm-flags.env')
@@ -131,7 +113,7 @@ if (Test-Path -LiteralPath 'C:\etc\kubernetes\kubelet.conf') {
 } else {
     if ($JoinConfig -eq '') { throw 'not joined, and no configuration to join with' }
     # kubeadm refuses to start over files of a join that did not end.
-    if ((Get-ServiceState 'kubelet') -ne 'Stopped') { Stop-Service -Name kubelet -Force }
+    Stop-Service -Name kubelet -Force
     foreach ($path in $left) { Remove-Item -LiteralPath $path -Force -ErrorAction SilentlyContinue }
     # kubeadm asks the kubelet on PATH for its version; PATH of this process may be older than C:\k.
     $env:Path = "C:\k;$env:Path"
@@ -156,7 +138,7 @@ if ($added.Count -gt 0) {
     if ($answer.ReturnValue -ne 0) { throw "the service refuses its new command line: $($answer.ReturnValue)" }
     Restart-Service -Name kubelet -Force
 }
-if ((Get-ServiceState 'kubelet') -ne 'Running') { Start-Service -Name kubelet }
+Start-Service -Name kubelet
 
 # ---- Facts: each section is read in a runspace of its own and has its own time limit, so that one that
 # hangs costs one section and not the answer. The last line of output is one JSON object.
