@@ -1,4 +1,4 @@
-"""Command lines: cmd.exe's own rules, and how the C runtime splits arguments."""
+"""Command lines by cmd.exe's own rules."""
 
 from __future__ import annotations
 
@@ -6,49 +6,6 @@ import re
 from collections.abc import Mapping
 
 SPECIAL = "&|<>^()"
-
-
-def split_arguments(line: str) -> list[str]:
-    """The arguments of a command line as Microsoft's C runtime makes them (after the program's name too)."""
-    arguments: list[str] = []
-    current: list[str] = []
-    quoted = started = False
-    index = 0
-    while index < len(line):
-        char = line[index]
-        if char == "\\":
-            end = index
-            while end < len(line) and line[end] == "\\":
-                end += 1
-            count = end - index
-            if end < len(line) and line[end] == '"':
-                current.append("\\" * (count // 2))
-                if count % 2:
-                    current.append('"')
-                    end += 1
-            else:
-                current.append("\\" * count)
-            started = True
-            index = end
-            continue
-        if char == '"':
-            if quoted and line[index + 1 : index + 2] == '"':
-                current.append('"')
-                index += 2
-                continue
-            quoted = not quoted
-            started = True
-        elif char in " \t" and not quoted:
-            if started:
-                arguments.append("".join(current))
-            current, started = [], False
-        else:
-            current.append(char)
-            started = True
-        index += 1
-    if started:
-        arguments.append("".join(current))
-    return arguments
 
 
 def split_program(line: str) -> tuple[str, str]:

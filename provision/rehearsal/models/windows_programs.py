@@ -12,7 +12,6 @@ from provision.rehearsal.models.windows_cmd import (
     expand,
     redirections,
     special_characters,
-    split_arguments,
     split_program,
 )
 from provision.rehearsal.models.windows_network import adapters, addresses
@@ -20,6 +19,7 @@ from provision.rehearsal.models.windows_powershell import run_powershell
 from provision.rehearsal.models.windows_process import Program, WindowsProcess
 from provision.rehearsal.models.windows_table import ProgramError, command, program
 from provision.rehearsal.powershell.box import Bound, CommandError
+from provision.rehearsal.powershell.native import split_arguments
 from provision.rehearsal.powershell.values import Record
 
 NOT_RECOGNIZED = 1

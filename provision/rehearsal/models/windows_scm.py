@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from provision.rehearsal.models.windows_cmd import split_arguments, split_program
+from provision.rehearsal.models.windows_cmd import split_program
 from provision.rehearsal.models.windows_registry import MachineRegistry
+from provision.rehearsal.powershell.native import split_arguments
 from provision.rehearsal.standin import StandIn, read_standin
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from provision.rehearsal.models.windows_cmd import split_arguments
 from provision.rehearsal.models.windows_process import SYSTEM32, WindowsProcess
 from provision.rehearsal.models.windows_table import cim_failed, cim_not_found, command, matches
 from provision.rehearsal.powershell.box import Bound, CommandError
+from provision.rehearsal.powershell.native import split_arguments
 from provision.rehearsal.powershell.values import EnumValue, Record
 
 if TYPE_CHECKING:

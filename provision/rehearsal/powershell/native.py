@@ -23,8 +23,8 @@ def command_line(words: Iterable[str]) -> str:
     return " ".join(f'"{word}"' if needs_quotes(word) else word for word in words if word)
 
 
-def arguments(line: str) -> list[str]:
-    """What a program's C runtime makes of its command line."""
+def split_arguments(line: str) -> list[str]:
+    """The arguments of a command line as Microsoft's C runtime makes them (after the program's name too)."""
     found: list[str] = []
     word: list[str] = []
     started = quoted = False
@@ -67,4 +67,4 @@ def arguments(line: str) -> list[str]:
 
 def pass_on(words: Iterable[str]) -> list[str]:
     """The arguments that a program gets for the words of a script."""
-    return arguments(command_line(words))
+    return split_arguments(command_line(words))

@@ -19,6 +19,7 @@ from provision.rehearsal.powershell.convert import (
     unwrap,
 )
 from provision.rehearsal.powershell.faults import ErrorRecord, NetException, ScriptError, Unsupported, derives, error
+from provision.rehearsal.powershell.syntax import CASED
 from provision.rehearsal.powershell.text_tools import format_items, regex, replacement, wildcard
 from provision.rehearsal.powershell.types import type_of
 from provision.rehearsal.powershell.values import (
@@ -232,31 +233,9 @@ def comparison(op: str, left: object, right: object, matches: Matches) -> object
 
 
 def _case(op: str) -> tuple[bool, str]:
-    if op[0] in "ci" and op not in ("contains", "in", "is", "isnot") and op[1:] in _CASED:
+    if op[0] in "ci" and op not in ("contains", "in", "is", "isnot") and op[1:] in CASED:
         return op[0] == "c", op[1:]
     return False, op
-
-
-_CASED = frozenset(
-    [
-        "eq",
-        "ne",
-        "lt",
-        "le",
-        "gt",
-        "ge",
-        "like",
-        "notlike",
-        "match",
-        "notmatch",
-        "contains",
-        "notcontains",
-        "in",
-        "notin",
-        "replace",
-        "split",
-    ]
-)
 
 
 def _test(name: str, case: bool, right: object) -> Callable[[object], bool]:

@@ -163,15 +163,7 @@ class CommandParser(ExpressionParser):
     def _list(self) -> Node:
         """One argument, or several with commas between them."""
         line = self.line()
-        items = [self._value()]
-        while True:
-            mark = self.at
-            self.blanks()
-            if not self.take(","):
-                self.at = mark
-                break
-            self.blanks(newlines=True)
-            items.append(self._value())
+        items = [self._value(), *self.after_commas(self._value)]
         return items[0] if len(items) == 1 else ArrayLiteral(line, tuple(items))
 
     def _value(self) -> Node:

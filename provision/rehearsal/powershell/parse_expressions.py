@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 
 from provision.rehearsal.powershell.scan import NAME, Scanner, number
 from provision.rehearsal.powershell.syntax import (
+    CASED,
     ArrayLiteral,
     ArrayOf,
     Binary,
@@ -25,30 +27,14 @@ from provision.rehearsal.powershell.syntax import (
     Unary,
 )
 
-COMPARISONS = frozenset(
-    prefix + op
-    for op in (
-        [
-            "eq",
-            "ne",
-            "lt",
-            "le",
-            "gt",
-            "ge",
-            "like",
-            "notlike",
-            "match",
-            "notmatch",
-            "contains",
-            "notcontains",
-            "in",
-            "notin",
-            "replace",
-            "split",
-        ]
-    )
-    for prefix in ("", "c", "i")
-) | {"is", "isnot", "as", "join", "shl", "shr"}
+COMPARISONS = frozenset(prefix + op for op in CASED for prefix in ("", "c", "i")) | {
+    "is",
+    "isnot",
+    "as",
+    "join",
+    "shl",
+    "shr",
+}
 _LEVELS: tuple[frozenset[str], ...] = (
     frozenset({"and", "or", "xor"}),
     frozenset({"band", "bor", "bxor"}),
@@ -137,16 +123,19 @@ class ExpressionParser(Scanner):
         first = self.unary()
         if not self._commas:
             return first
-        items = [first]
+        items = [first, *self.after_commas(self.unary)]
+        return first if len(items) == 1 else ArrayLiteral(first.line, tuple(items))
+
+    def after_commas(self, item: Callable[[], Node]) -> Iterator[Node]:
+        """What stands behind each comma that follows; what is no comma is left unread."""
         while True:
             mark = self.at
             self.blanks()
             if not self.take(","):
                 self.at = mark
-                break
+                return
             self.blanks(newlines=True)
-            items.append(self.unary())
-        return first if len(items) == 1 else ArrayLiteral(first.line, tuple(items))
+            yield item()
 
     def unary(self) -> Node:
         line, c = self.line(), self.peek()

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# Operators that a c before them makes sensitive to case, an i insensitive.
+CASED = frozenset(
+    (
+        "eq", "ne", "lt", "le", "gt", "ge", "like", "notlike", "match", "notmatch", "contains", "notcontains", "in",
+        "notin", "replace", "split",
+    )
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:

@@ -10,9 +10,9 @@ from provision.rehearsal.models.windows_cmd import (
     expand,
     join_arguments,
     special_characters,
-    split_arguments,
     split_program,
 )
+from provision.rehearsal.powershell.native import split_arguments
 
 
 # The examples of "Parsing C command-line arguments" (Microsoft's C++ documentation).

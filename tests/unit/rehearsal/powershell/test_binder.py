@@ -9,7 +9,7 @@ import pytest
 from provision.rehearsal.powershell import registry
 from provision.rehearsal.powershell.box import Bound, CommandError
 from provision.rehearsal.powershell.interpreter import run_script
-from provision.rehearsal.powershell.native import arguments, pass_on
+from provision.rehearsal.powershell.native import pass_on, split_arguments
 from provision.rehearsal.powershell.table import command_row
 from provision.rehearsal.powershell.values import Record
 from tests.unit.rehearsal.powershell.boxes import RecordedBox
@@ -94,7 +94,7 @@ def test_words_for_a_program(words: list[str], expected: list[str]) -> None:
 
 
 def test_the_c_runtime_splits_a_command_line() -> None:
-    assert arguments('a "b c" d\\\\"e f" \\"g') == ["a", "b c", "d\\e f", '"g']
+    assert split_arguments('a "b c" d\\\\"e f" \\"g') == ["a", "b c", "d\\e f", '"g']
 
 
 class Keys:
