@@ -135,10 +135,14 @@ class Guest(Protocol):
         files: Mapping[str, Path | bytes],
         deadline: Deadline,
         on_bytes: Callable[[str, int], None] | None = None,
-    ) -> None:
+        then: Script | None = None,
+        on_line: OnLine | None = None,
+    ) -> Result:
         """Put several files (target -> source) as `put` does, checked and renamed by one remote command.
 
-        ``on_bytes`` is told the target and the bytes of it that were sent so far.
+        Args:
+            on_bytes: told the target and the bytes of it that were sent so far.
+            then: a script that the same command runs once the files are in their places; the result is its.
         """
         ...
 

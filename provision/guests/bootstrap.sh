@@ -10,6 +10,14 @@ folder=/var/lib/hybrid/scripts
 script="$folder/$digest.sh"
 shift 2
 mkdir -p "$folder"
+incoming=/var/lib/hybrid/incoming
+if [ ! -d "$incoming" ]; then
+  # For uploads over SFTP, which the login does as itself.
+  mkdir -p "$incoming"
+  chown "${SUDO_USER:-root}" "$incoming"
+  chmod 700 "$incoming"
+  chmod 711 /var/lib/hybrid
+fi
 # Scripts may hold tokens that live for minutes: nobody but root reads here.
 chmod 700 "$folder"
 for taken in "$@"; do

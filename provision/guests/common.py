@@ -194,7 +194,9 @@ class CommonGuest(ABC):
         files: Mapping[str, Path | bytes],
         deadline: Deadline,  # noqa: ARG002 (refused whatever it is)
         on_bytes: Callable[[str, int], None] | None = None,  # noqa: ARG002
-    ) -> None:
+        then: Script | None = None,  # noqa: ARG002
+        on_line: OnLine | None = None,  # noqa: ARG002
+    ) -> Result:
         raise Refused(
             f"{self.endpoint.machine}: files do not travel over {self.endpoint.transport}",
             details=f"asked for: {', '.join(files)}",

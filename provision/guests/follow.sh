@@ -40,7 +40,8 @@ while [ ! -e "$state.exit" ]; do
   systemctl is-active --quiet "$unit" || running=no
   size=$(stat -c %s "$state.log")
   if [ "$size" -gt "$offset" ]; then
-    tail -c "+$((offset + 1))" "$state.log" | head -c "$((size - offset))"
+    # The log may have grown since: head then leaves tail with a closed pipe, which is no failure.
+    { tail -c "+$((offset + 1))" "$state.log" || true; } | head -c "$((size - offset))"
     offset=$size
   fi
   if [ "$running" = no ] && [ ! -e "$state.exit" ]; then

@@ -17,7 +17,7 @@ import paramiko
 from provision.clock import Deadline
 from provision.errors import AuthenticationRefused, HostChanged, ProvisionError, StepFailed, Unreachable
 from provision.guests import known_hosts
-from provision.guests.base import Endpoint
+from provision.guests.base import Endpoint, OnLine, Result, Script
 from provision.guests.common import CommonGuest, Ran
 from provision.guests.output import Output
 from provision.guests.recipes import WRONG_UPLOAD, Invocation, Upload
@@ -259,7 +259,9 @@ class SshGuest(CommonGuest):
         files: Mapping[str, Path | bytes],
         deadline: Deadline,
         on_bytes: Callable[[str, int], None] | None = None,
-    ) -> None:
+        then: Script | None = None,
+        on_line: OnLine | None = None,
+    ) -> Result:
         uploads: list[Upload] = []
         for target, source in files.items():
             progress = (lambda sent, target=target: on_bytes(target, sent)) if on_bytes is not None else None
@@ -271,7 +273,10 @@ class SshGuest(CommonGuest):
                 self.run(self.recipes.prepare_upload(), deadline).require()
                 digest = self._upload(source, part, target, deadline, progress)
             uploads.append(Upload(part, target, digest))
-        finished = self.run(self.recipes.finish_upload(uploads), deadline)
+        script = self.recipes.finish_upload(uploads)
+        if then is not None:
+            script = Script(then.name, script.text + then.text)
+        finished = self.run(script, deadline, on_line)
         if finished.code == WRONG_UPLOAD:
             wrong = next((u for u in uploads if u.target in finished.out.splitlines()), uploads[0])
             raise StepFailed(
@@ -279,7 +284,7 @@ class SshGuest(CommonGuest):
                 details=f"sent: {wrong.digest}",
                 remedy="run the same command again; if it happens twice, look at the machine's disk and network",
             )
-        finished.require()
+        return finished.require()
 
     def _upload(
         self,

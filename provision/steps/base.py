@@ -39,6 +39,14 @@ class Missing:
 Judgement = Satisfied | Missing
 
 
+@dataclass(frozen=True)
+class Uploads:
+    """Files for a machine (target -> source), and who is told how far they have got (target, bytes)."""
+
+    files: Mapping[str, Path | bytes]
+    on_bytes: Callable[[str, int], None]
+
+
 class Context(Protocol):
     """What an applied step may use; made by the runner, one per application."""
 
@@ -59,11 +67,19 @@ class Context(Protocol):
         """This lane's connection to a machine (the step's own by default)."""
         ...
 
-    def run(self, call: ScriptCall, *, detached: bool = False, **runtime: object) -> dict[str, object]:
+    def run(
+        self,
+        call: ScriptCall,
+        *,
+        detached: bool = False,
+        uploads: Uploads | None = None,
+        **runtime: object,
+    ) -> dict[str, object]:
         """Render a script, run it in one remote command on its machine (the step's own unless the call
         names another), require exit code 0, and take the sections that it printed into the world.
 
         Args:
+            uploads: files to put on the machine first; checked and renamed by the same remote command.
             runtime: the values for the call's ``runtime`` names.
 
         Returns the script's own result: the keys of its last JSON line other than ``facts``.

@@ -16,7 +16,7 @@ from provision.guests.base import Endpoint, Guest, OnLine, Result, Script
 from provision.machines.base import Provider
 from provision.render.engine import render
 from provision.settings.model import Settings
-from provision.steps.base import ScriptCall, Step
+from provision.steps.base import ScriptCall, Step, Uploads
 from provision.steps.probe import probe_script
 from provision.steps.world import WorldHolder
 
@@ -120,7 +120,14 @@ class StepContext:
     def guest(self, machine: str | None = None) -> Guest:
         return self._connections.get(self._name(machine))
 
-    def run(self, call: ScriptCall, *, detached: bool = False, **runtime: object) -> dict[str, object]:
+    def run(
+        self,
+        call: ScriptCall,
+        *,
+        detached: bool = False,
+        uploads: Uploads | None = None,
+        **runtime: object,
+    ) -> dict[str, object]:
         unknown = set(runtime) ^ set(call.runtime)
         if unknown:
             raise ValueError(f"{self._step.name}: {call.template} wants the run-time values {sorted(call.runtime)}")
@@ -128,6 +135,10 @@ class StepContext:
         own = call.machine is None or call.machine == self._step.machine
         text = render(call.template, sections=list(self._step.changes) if own else [], **call.parameters, **runtime)
         script = Script(Path(call.template).name, text)
+        if uploads is not None:
+            guest = self._connections.get(machine)
+            result = guest.put_all(uploads.files, self.deadline, uploads.on_bytes, then=script, on_line=self._spoken)
+            return self._take(machine, result)
         return self._take(machine, self._execute(machine, script, detached))
 
     def refresh(self, *sections: str, machine: str | None = None) -> None:

@@ -14,7 +14,7 @@ from provision.facts.base import World
 from provision.facts.files import Delivered
 from provision.secrets import Secret
 from provision.settings.model import Machine, Settings
-from provision.steps.base import Context, Judgement, Missing, Satisfied, ScriptCall, Step
+from provision.steps.base import Context, Judgement, Missing, Satisfied, ScriptCall, Step, Uploads
 
 DEPOT_PORT = 8475
 DEPOT_LIFE = 7200  # seconds; systemd ends it then, whatever happened to us
@@ -67,8 +67,8 @@ def deliver_step(settings: Settings, machine: Machine) -> Step:
 
     def apply(ctx: Context) -> None:
         lacking = undelivered(ctx.world, machine.name, names)
-        upload(ctx, machine.name, lacking)
-        ctx.run(record, files=[f"{name}={ctx.world.host.digests[name]}" for name in lacking])
+        files = [f"{name}={ctx.world.host.digests[name]}" for name in lacking]
+        ctx.run(record, uploads=uploads(ctx, lacking), files=files)
 
     return Step(
         name=f"deliver@{machine.name}",
@@ -85,8 +85,8 @@ def deliver_step(settings: Settings, machine: Machine) -> Step:
     )
 
 
-def upload(ctx: Context, machine: str, names: list[str], others: Mapping[str, bytes] | None = None) -> None:
-    """Put artifacts (and other files: target -> content) on a Linux machine, with progress on the live line."""
+def uploads(ctx: Context, names: list[str], others: Mapping[str, bytes] | None = None) -> Uploads:
+    """Artifacts (and other files: target -> content) for a Linux machine, with progress on the live line."""
     paths = {f"{LINUX_FILES}/{name}": ctx.artifact(name) for name in names}
     sizes = {target: path.stat().st_size for target, path in paths.items()}
 
@@ -95,7 +95,7 @@ def upload(ctx: Context, machine: str, names: list[str], others: Mapping[str, by
             name = target.rpartition("/")[2]
             ctx.waits_for(f"{name}: {have / _MEBI:.0f} of {sizes[target] / _MEBI:.0f} MiB")
 
-    ctx.guest(machine).put_all({**paths, **(others or {})}, ctx.deadline, progress)
+    return Uploads({**paths, **(others or {})}, progress)
 
 
 def depot_step(settings: Settings) -> Step:
@@ -122,8 +122,7 @@ def depot_step(settings: Settings) -> Step:
             f"{_DEPOT}/depot.py": PROGRAM.read_bytes(),
             f"{_DEPOT}/list.json": json.dumps(plan, indent=2).encode(),
         }
-        upload(ctx, machine.name, undelivered(ctx.world, machine.name, names), own)
-        ctx.run(serve)
+        ctx.run(serve, uploads=uploads(ctx, undelivered(ctx.world, machine.name, names), own))
         ctx.shared["depot"] = Depot(f"http://{machine.address}:{DEPOT_PORT}/{path}")
 
     return Step(

@@ -21,7 +21,7 @@ from provision.artifacts.store import ArtifactStore
 from provision.clock import Deadline, poll
 from provision.errors import ProvisionError, Unreachable
 from provision.facts.base import MachineState, World
-from provision.guests.base import Endpoint, Guest, OnLine
+from provision.guests.base import Endpoint, Guest, OnLine, Result, Script
 from provision.guests.common import CommonGuest, Ran
 from provision.guests.output import Output
 from provision.guests.recipes import Invocation
@@ -68,7 +68,9 @@ class DirectGuest(CommonGuest):
         files: Mapping[str, Path | bytes],
         deadline: Deadline,
         on_bytes: Callable[[str, int], None] | None = None,
-    ) -> None:
+        then: Script | None = None,
+        on_line: OnLine | None = None,
+    ) -> Result:
         machine = self._park.get(self.endpoint.machine)
         for target, source in files.items():
             parts = target.split("/")[1:-1]
@@ -76,6 +78,7 @@ class DirectGuest(CommonGuest):
                 with contextlib.suppress(FileExistsError):
                     machine.files.make_folder("/" + "/".join(parts[:count]))
             machine.files.write(target, source if isinstance(source, bytes) else source.read_bytes())
+        return self.run(then or Script("nothing", "true\n"), deadline, on_line)
 
 
 class DirectProvider:
