@@ -80,10 +80,11 @@ class CommonGuest(ABC):
     def run(self, script: Script, deadline: Deadline, on_line: OnLine | None = None) -> Result:
         for attempt in range(1, _NOT_WHOLE_TRIES + 1):
             output = Output(on_line)
-            self._count(script)
             taken = tuple(self._taken)
             invocation = self.recipes.run(script, deadline.remaining(), taken)
             ran = self.invoke(invocation, script.name, deadline, output, output.stdout)
+            # Counted once it has come through: a question to a machine that is down costs nobody a command.
+            self._count(script)
             # The bootstrap has run nothing when the script did not come whole: that may be tried again.
             if ran.code != NOT_WHOLE or output.received or attempt == _NOT_WHOLE_TRIES:
                 break
