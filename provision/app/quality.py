@@ -10,13 +10,17 @@ from provision.host.commands import passthrough
 from provision.host.workspace import PRODUCT
 
 
+# The real machine's tests stay in one worker; more than four would only wait for each other's machines.
+WORKERS = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadgroup")
+
+
 def test(mutations: bool = False, sample: int = 0, args: str = "") -> int:
     """Run pytest (and, asked for, the mutation of every Windows script); returns its exit code."""
     if mutations:
         return passthrough(
             [sys.executable, "-m", "tests.mutations", *(["--sample", str(sample)] if sample else [])], cwd=PRODUCT
         )
-    return passthrough([sys.executable, "-m", "pytest", *shlex.split(args)], cwd=PRODUCT)
+    return passthrough([sys.executable, "-m", "pytest", *WORKERS, *shlex.split(args)], cwd=PRODUCT)
 
 
 def lint() -> int:
