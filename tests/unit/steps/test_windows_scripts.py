@@ -196,7 +196,9 @@ class FakeContext:
             raise StepFailed("curl.exe ended with 56")
         return {"token": "abcdef.0123456789abcdef", "ca_hash": "sha256:aa", "endpoint": "192.168.56.10:6443"}
 
-    def refresh(self, *sections: str) -> None:
+    def refresh(self, *sections: str, machine: str | None = None) -> None:
+        if machine is not None:
+            return
         self.said.append(f"refresh {' '.join(sections)}".strip())
         if self.after:
             self.world = self.after.pop(0)
