@@ -19,6 +19,7 @@ from provision.settings.problems import Origin, Path, Problem, dotted
 from provision.settings.shape import Shape
 
 _DEEPEST = 30
+_MOST = 100_000  # values, each anchor counted as often as it is used
 _DEEP = f"tables and lists are nested more than {_DEEPEST} levels deep"
 
 
@@ -48,6 +49,10 @@ def compose(text: str, name: str, into: Document) -> yaml.Node | None:
         finally:
             loader.dispose()
         deep = _too_deep(node)
+        if deep is None and node is not None and _size(node, {}) > _MOST:
+            many = f"anchors make more than {_MOST} values of it"
+            into.problems.append(Problem(Origin("file", name), (), many, "write out what is meant"))
+            return None
         if deep is None:
             return node
         line, column = deep.start_mark.line + 1, deep.start_mark.column + 1
@@ -81,6 +86,18 @@ def _too_deep(root: yaml.Node | None) -> yaml.Node | None:
             inner += [part for pair in node.value for part in pair] if pairs else node.value
         level = inner
     return level[0] if level else None
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a node stands for; anchors make few lines into very many."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = 1  # while it is being counted: an anchor may contain itself
+        pairs = isinstance(node, yaml.MappingNode)
+        parts = [part for pair in node.value for part in pair] if pairs else node.value
+        known[id(node)] = 1 + sum(_size(part, known) for part in parts)
+    return known[id(node)]
 
 
 def _remedy(text: str, mark: yaml.Mark | None, what: str) -> str:

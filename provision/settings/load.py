@@ -23,6 +23,7 @@ from provision.settings.problems import DEFAULT, BadSettings, Origin, Path, Prob
 from provision.settings.validate import validate
 
 FILE_NAME = "variables.yaml"
+_LARGEST = 1 << 20  # bytes; reading YAML takes a second a megabyte and more
 TEMPLATE = PRODUCT / FILE_NAME
 NETWORKS_CONF = FilePath("/etc/vbox/networks.conf")
 """Where VirtualBox is told of more host-only ranges (VirtualBox manual, "Host-Only Networking")."""
@@ -74,7 +75,7 @@ def load(
         SettingsError: with every problem found (`BadSettings`), or because the file cannot be read.
     """
     workspace = workspace.absolute()
-    path = file or (workspace / FILE_NAME if (workspace / FILE_NAME).is_file() else None)
+    path = file or _own_file(workspace)
     document, notices, is_older = _read_file(path, workspace) if path else (Document(), [], False)
     _default_machines(document)
     passwords = apply_environment(document, environment, base=workspace)
@@ -118,14 +119,30 @@ def with_provider(loaded: Loaded, provider: ProviderName, *, networks_conf: File
     return replace(loaded, settings=settings, notices=loaded.notices + new)
 
 
+def _own_file(workspace: FilePath) -> FilePath | None:
+    """The workspace's file, None where there is none; what has its name and is no file is a mistake."""
+    path = workspace / FILE_NAME
+    if path.is_file():
+        return path
+    if path.exists() or path.is_symlink():
+        what = "a link that leads nowhere" if path.is_symlink() and not path.exists() else "not a file"
+        raise BadSettings([Problem(Origin("file", str(path)), (), what, "put the settings there, or delete it")])
+    return None
+
+
 def _read_file(path: FilePath, workspace: FilePath) -> tuple[Document, list[str], bool]:
     shown = _shown(path, workspace)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as stream:
+            data = stream.read(_LARGEST + 1)
+        if len(data) > _LARGEST:
+            what = f"the file is larger than {_LARGEST >> 10} KiB"
+            raise BadSettings([Problem(Origin("file", shown), (), what, "is it the right one? Settings are a few KiB")])
+        text = data.decode("utf-8-sig")
     except OSError as error:
         what = f"cannot be read: {error.strerror or error}"
         raise BadSettings(
-            [Problem(Origin("file", shown), (), what, "check the name given with --variables")]
+            [Problem(Origin("file", str(path)), (), what, "check the name given with --variables, and who may read it")]
         ) from error
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
@@ -165,7 +182,7 @@ def _with_passwords(settings: Settings, passwords: Mapping[str, Secret]) -> Sett
 
 def _by_name(path: Path, names: Sequence[str]) -> Path:
     """A path with the machine's name in place of its number; a machine without a name is counted from 1."""
-    if len(path) >= 2 and path[0] == "machines" and path[1].isdigit():
+    if len(path) >= 2 and path[0] == "machines" and path[1].isdecimal():
         index = int(path[1])
         name = names[index] if index < len(names) else ""
         return (path[0], name or str(index + 1), *path[2:])

@@ -83,7 +83,7 @@ def _mebibytes(value: Any) -> Any:
     if match:
         number = int(match[1]) * (1024 if match[2].lower().startswith("g") else 1)
         raise Complaint(f"{text!r} has a unit", f"memory is a number of MiB: write {number}")
-    if text.isdigit() and int(text) >= 1024 * 1024:
+    if text.isdecimal() and int(text) >= 1024 * 1024:
         raise Complaint(f"{text} MiB is more than a computer has", "memory is a number of MiB: 4096 is 4 GiB")
     return value
 
