@@ -62,6 +62,11 @@ def call(command: str, flags: Mapping[str, Any]) -> int:
         if not _reader_gone():
             return _bug(command, error, as_json=as_json)
         return 0  # head or less has seen enough; all there was to do has been done
+    except OSError as error:
+        from provision.host.files import trouble
+
+        known = trouble(error)
+        return _failed(command, known, as_json=as_json) if known else _bug(command, error, as_json=as_json)
     except Exception as error:  # noqa: BLE001 - the last resort: a bug, with its traceback
         return _bug(command, error, as_json=as_json)
 

@@ -9,7 +9,7 @@ from provision import journal as journals
 from provision.app.session import Session
 from provision.clock import Deadline
 from provision.console import Screen
-from provision.errors import ConnectionFailed, ProvisionError
+from provision.errors import ConnectionFailed, ProvisionError, Refused
 from provision.guests.base import Script
 from provision.render.engine import render
 from provision.steps.context import Tools
@@ -55,7 +55,7 @@ def explain(
     assert isinstance(error, ProvisionError)
     parts = [error.details] if error.details else []
     machine = first.step.machine
-    if machine is not None and not isinstance(error, ConnectionFailed):
+    if machine is not None and not isinstance(error, ConnectionFailed | Refused):
         screen.say(f"collecting logs of {machine} (at most {COLLECT_LIMIT:.0f} s)", "dim")
         parts += _collected(tools, journal, machine)
     others = [f"also failed: {end.step.name}: {end.reason}" for end in result.failures[1:]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from provision.app.session import open_session
@@ -15,6 +16,7 @@ from provision.errors import MachineError, Refused, RehearsedOnly
 from provision.guests.base import Script
 from provision.host.files import write_atomically
 from provision.render.engine import render
+from provision.settings.model import Machine
 
 
 class _Spoken:
@@ -76,7 +78,16 @@ def destroy(variables: str = "", set: Sequence[str] = (), yes: bool = False) -> 
         return 0
     if not yes and not session.rehearsed:
         _ask(session.settings.cluster.name)
+    strays = session.strays()
+    if strays and not session.rehearsed:
+        raise Refused(
+            f"made for this cluster, but not in the settings any more: {', '.join(strays)}",
+            details="nothing was destroyed: without its settings a machine would be left behind",
+            remedy="put it back into `machines`, then run `invoke destroy`",
+        )
     with session.locked("invoke destroy"):
+        for name in strays:
+            session.provider.destroy(Machine(name=name, os="linux"), Deadline(600, f"destroying {name}"), _line)
         states = session.provider.states()
         for machine in session.settings.machines:
             if states.get(machine.name, "absent") != "absent":
@@ -85,6 +96,8 @@ def destroy(variables: str = "", set: Sequence[str] = (), yes: bool = False) -> 
         if left:
             raise MachineError(f"still there after destroying: {', '.join(left)}", remedy="run it again")
         shutil.rmtree(session.workspace.folder, ignore_errors=True)
+        with suppress(OSError):  # other clusters may live there
+            session.workspace.folder.parent.rmdir()
     label = " (rehearsal)" if session.rehearsed else ""
     print(f"destroyed cluster {session.settings.cluster.name}{label}")
     return 0

@@ -70,6 +70,10 @@ class Session:
         proxy = self.settings.network.proxy
         return ArtifactStore(specs, cache, lock, mirrors=lambda: self.settings.mirrors, proxy=proxy)
 
+    def strays(self) -> list[str]:
+        """Machines of this cluster that the settings do not have any more."""
+        return sorted(self.provider.made() - {machine.name for machine in self.machines})
+
     @contextmanager
     def locked(self, command: str) -> Iterator[None]:
         """Hold the cluster for a command that changes something."""
@@ -99,6 +103,8 @@ def open_session(variables: str = "", overrides: Sequence[str] = ()) -> Session:
     choice = choose(loaded.settings, workspace)
     loaded = with_provider(loaded, cast(ProviderName, choice.provider))
     provider = _provider(loaded.settings, workspace)
+    if isinstance(provider, RehearsalProvider):
+        provider.check()
     return Session(loaded, loaded.settings, workspace, provider, (*loaded.notices, *choice.notices))
 
 

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +22,13 @@ from provision.clock import monotonic
 from provision.console import Screen, duration
 from provision.errors import ProvisionError, Refused, StepFailed
 from provision.facts.base import World
-from provision.host.files import write_atomically
+from provision.host.files import trouble, write_atomically
 from provision.plan import plan as make_plan
+from provision.rehearsal.provider import RehearsalProvider
 from provision.secrets import MASKER
 from provision.steps.base import Missing, Plan
 from provision.steps.context import Tools
+from provision.steps.made_with import require_same
 from provision.steps.observe import observe
 from provision.steps.runner import Runner, RunResult
 
@@ -49,10 +52,16 @@ def up(
     screen = Screen(stream=sys.stderr if json else None, rehearsed=session.rehearsed, verbose=verbose)
     for notice in session.notices:
         screen.say(notice, "yellow")
+    # Before the lock: a computer that cannot do it keeps no folder of the cluster.
+    for warning in require_host(session):
+        screen.say(warning, "yellow")
+    for name in session.strays():
+        kept = f"{name} is not in the settings any more; its machine and its node are kept"
+        screen.say(f"{kept}. To remove it: put it back, `invoke destroy`, then make the cluster without it", "yellow")
     with session.locked("invoke up"):
-        for warning in require_host(session):
-            screen.say(warning, "yellow")
         remember_provider(session)
+        if isinstance(session.provider, RehearsalProvider):
+            session.provider.retune()
         began = monotonic()
         done = converge(session, made, chosen, screen)
         _finish(session, done, screen, monotonic() - began, as_json=json)
@@ -112,6 +121,8 @@ def converge(
     try:
         screen.begin([machine.name for machine in session.settings.machines])
         provider_seconds = observe(tools, runner).provider_seconds
+        for machine in session.settings.machines:
+            require_same(session.settings, tools.world.now, machine.name)
         began = monotonic()
         result = runner.run(chosen)
         makespan = monotonic() - began
@@ -128,14 +139,18 @@ def converge(
         tools.stop.set()
         running = sorted(runner.running)
         journal.event("run-ended", outcome="interrupted", running=running)
-        words = ", ".join(running) or "nothing"
-        raise Interrupted(f"still at work on the machines: {words}; `invoke up` goes on from there") from None
+        words = f"still at work: {', '.join(running)}" if running else "nothing was at work"
+        raise Interrupted(f"{words}; `invoke up` goes on from there") from None
     except Exception as error:
         screen.end()
-        expected = isinstance(error, ProvisionError)
+        refused = trouble(error)
+        expected = isinstance(error, ProvisionError) or refused is not None
         text = str(error) if expected else traceback.format_exc()
-        journal.event("run-ended", outcome="failed" if expected else "bug", error=str(error))
-        write_atomically(journal.folder / "error.txt", MASKER(text) + "\n")
+        with suppress(OSError):  # where nothing can be written, the error itself is what counts
+            journal.event("run-ended", outcome="failed" if expected else "bug", error=str(error))
+            write_atomically(journal.folder / "error.txt", MASKER(text) + "\n")
+        if refused is not None:
+            raise refused from error
         if not expected:
             error.add_note(str(journal.folder / "error.txt"))
         raise
@@ -165,7 +180,7 @@ def _prove(made: Plan, tools: Tools, runner: Runner, result: RunResult) -> None:
             broken.append(f"{step.name}: {judgement.reason}")
     if broken:
         raise StepFailed(
-            f"{len(broken)} steps were true and are not any more",
+            "what was made true is not any more",
             details="\n".join(broken),
             remedy="something works against us on the machines; run `invoke up` again, then look at the run's logs",
         )

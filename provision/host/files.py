@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
+
+from provision.errors import HostError
+
+_NO_PLACE = {errno.ENOSPC, errno.EDQUOT}
+_NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
+_OTHER = {errno.EIO, errno.ENAMETOOLONG, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.EFBIG}
+
+
+def trouble(error: BaseException | None) -> HostError | None:
+    """What this computer's file system refused, as an error for people; None when the error is of another kind."""
+    if not isinstance(error, OSError) or error.errno not in _NO_PLACE | _NOT_OURS | _OTHER:
+        return None
+    where = error.filename2 or error.filename or "a file of the cluster"
+    if error.errno in _NO_PLACE:
+        remedy = "free some space there, then run it again: it goes on from what the machines say"
+    elif error.errno in _NOT_OURS:
+        remedy = "see that it exists, is of the right kind and may be written by you, then run it again"
+    else:
+        remedy = "mend that, then run it again"
+    return HostError(f"{os.fsdecode(where)}: {error.strerror}", remedy=remedy)
 
 
 def write_atomically(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:

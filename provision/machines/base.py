@@ -42,6 +42,10 @@ class Provider(Protocol):
         """The state of every machine of the settings, by one query; changes nothing."""
         ...
 
+    def made(self) -> frozenset[str]:
+        """The names of the machines that it keeps for this cluster, whether the settings have them or not."""
+        ...
+
     def halt(self, machine: Machine, deadline: Deadline, on_line: OnLine) -> None:
         """Stop the machine if it runs; its disk is kept."""
         ...

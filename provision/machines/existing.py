@@ -113,6 +113,10 @@ class ExistingProvider:
             for machine, what in zip(machines, seen, strict=True)
         }
 
+    def made(self) -> frozenset[str]:
+        """None: they are somebody else's."""
+        return frozenset()
+
     def halt(self, machine: Machine, deadline: Deadline, on_line: OnLine) -> None:
         """Refused: the machine is not ours to stop."""
         raise _not_ours(machine, "stop")

@@ -234,6 +234,11 @@ class VagrantProvider:
         said = {status.name: status.state for status in self._driver(deadline, _silent).status()}
         return {name: state_of(said.get(name)) for name in names}
 
+    def made(self) -> frozenset[str]:
+        """By the files in which Vagrant keeps the ids of its machines."""
+        ids = (self._workspace.vagrant / ".vagrant" / "machines").glob(f"*/{self.name}/id")
+        return frozenset(path.parent.parent.name for path in ids)
+
     def halt(self, machine: Machine, deadline: Deadline, on_line: OnLine) -> None:
         """`vagrant halt NAME`; nothing happens when the machine has not been made."""
         if self._id_file(machine.name).is_file():

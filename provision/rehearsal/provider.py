@@ -49,6 +49,19 @@ class RehearsalProvider:
         self.client = Client(self.folder)
         self._making = threading.Lock()  # several machines are made at once, with one key
 
+    def check(self) -> None:
+        """Judge what the settings say of the rehearsal alone.
+
+        Raises:
+            SettingsError: a fault is none.
+        """
+        parse_faults(self.settings.rehearsal.faults, (machine.name for machine in self.settings.machines))
+
+    def retune(self) -> None:
+        """Give machines that were made in an earlier run today's scale and faults."""
+        if stored_names(self.folder):
+            self._configure()
+
     def prepare(self, deadline: Deadline, on_line: OnLine) -> None:
         """Start the process, with today's scale and faults.
 
@@ -106,6 +119,9 @@ class RehearsalProvider:
         powers = self.client.call("states")
         return {name: _STATES.get(powers.get(name, ""), "absent") for name in wanted}
 
+    def made(self) -> frozenset[str]:
+        return frozenset(stored_names(self.folder))
+
     def halt(self, machine: Machine, deadline: Deadline, on_line: OnLine) -> None:
         deadline.check()
         if machine.name in stored_names(self.folder):
@@ -136,7 +152,7 @@ class RehearsalProvider:
 
     def _configure(self) -> None:
         rehearsal = self.settings.rehearsal
-        parse_faults(rehearsal.faults, (machine.name for machine in self.settings.machines))
+        self.check()
         self._credentials()
         self.client.configure(rehearsal.scale, rehearsal.faults)
 

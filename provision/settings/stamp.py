@@ -30,7 +30,7 @@ _MACHINE: dict[str, How] = {
     "box_version": AGAIN,
     "box_url": AGAIN,
     "mac": AGAIN,
-    "address": IN_PLACE,
+    "address": AGAIN,
     "transport": IN_PLACE,
     "cpus": IN_PLACE,
     "memory": IN_PLACE,

@@ -6,6 +6,7 @@ from provision.artifacts.base import ArtifactSpec
 from provision.facts.base import World
 from provision.settings.model import Machine, Settings
 from provision.steps.base import Context, Judgement, Missing, Satisfied, Step
+from provision.steps.made_with import require_same
 
 _MEBI = 1 << 20
 
@@ -76,6 +77,7 @@ def up_step(settings: Settings, machine: Machine) -> Step:
         ctx.waits_for(f"{ctx.provider.name} to start it")
         ctx.provider.ensure_up(machine, ctx.deadline, ctx.on_line)
         ctx.meet(ctx.deadline)
+        require_same(ctx.settings, ctx.world, machine.name)
 
     return Step(
         name=f"up@{machine.name}",

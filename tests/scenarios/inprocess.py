@@ -116,6 +116,9 @@ class DirectProvider:
     def endpoint(self, machine: Machine) -> Endpoint:
         return Endpoint(machine.name, machine.os, machine.transport or "ssh", "127.0.0.1", 0, "vagrant")
 
+    def made(self) -> frozenset[str]:
+        return frozenset(machine.name for machine in self.park.all())
+
     def states(self) -> Mapping[str, MachineState]:
         found: dict[str, MachineState] = {}
         for machine in self.settings.machines:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from provision.errors import Refused
 from provision.settings.complete import complete
 from provision.settings.model import Machine, Settings
 from provision.steps.base import Missing
@@ -50,6 +52,31 @@ def test_every_step_alone_in_turn_converges_and_none_runs_twice(tmp_path: Path) 
             break
     assert sorted(applied) == sorted(set(applied))
     assert missing(Rehearsed(tmp_path)) == []
+
+
+_MORE = Settings(machines=(*Settings().machines, Machine(name="winw2", os="windows", memory=6144)))
+
+
+def test_a_worker_that_comes_later_joins_and_its_token_goes(tmp_path: Path) -> None:
+    first = Rehearsed(tmp_path)
+    assert not first.up().failures
+    later = Rehearsed(tmp_path, _MORE)
+    result = later.up()
+    assert not result.failures, complaint(result)
+    assert "tokens-gone" in {end.step.name for end in result.applied}
+    assert missing(later) == []
+
+
+def test_a_machine_that_was_made_with_other_settings_is_refused_when_it_has_come_up(tmp_path: Path) -> None:
+    assert not Rehearsed(tmp_path).up().failures
+    other = Settings(network=Settings().network.model_copy(update={"pods": IPv4Network("10.200.0.0/16")}))
+    changed = Rehearsed(tmp_path, other)
+    for machine in changed.park.all():
+        machine.power_off()
+    result = changed.up()
+    assert isinstance(result.failures[0].error, Refused)
+    assert "network.pods was 10.244.0.0/16, now it is 10.200.0.0/16" in result.failures[0].error.details
+    assert {end.step.name for end in result.applied} <= {"provider"}
 
 
 SHAPES: list[dict[str, Any]] = [

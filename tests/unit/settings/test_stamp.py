@@ -19,7 +19,7 @@ def test_the_same_settings_have_the_same_stamp(loading: Loader) -> None:
     [
         ("winw1", "machines.winw1.memory=8192", "machine.memory", True),
         ("winw1", "machines.winw1.box=mine/windows", "machine.box", False),
-        ("winw1", "machines.winw1.address=192.168.56.40", "machine.address", True),
+        ("winw1", "machines.winw1.address=192.168.56.40", "machine.address", False),
         ("cp1", "machines.cp1.address=192.168.56.40", "machine.address", False),
         ("winw1", "network.pods=10.1.0.0/16", "network.pods", False),
         ("winw1", "containerd.windows=2.2.7", "containerd.windows", True),
