@@ -180,6 +180,15 @@ def spawn_background(argv: Sequence[str], *, log: Path, env: Mapping[str, str] |
     return process.pid
 
 
+def has_failed(pid: int) -> bool:
+    """Whether a process of `spawn_background` has ended, and not well."""
+    try:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return False  # asked before, or not ours: nobody knows
+    return ended == pid and os.waitstatus_to_exitcode(status) != 0
+
+
 def passthrough(argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> int:
     """Run a program whose output goes straight to our own streams; returns its exit code.
 

@@ -11,7 +11,7 @@ import filelock
 
 from provision.clock import Deadline, poll
 from provision.errors import HostError, MachineError
-from provision.host.commands import spawn_background, tail
+from provision.host.commands import has_failed, spawn_background, tail
 from provision.host.files import write_atomically
 from provision.host.workspace import PRODUCT
 from provision.rehearsal.control import CONFIG_FILE, PORT_FILE, call
@@ -80,12 +80,18 @@ class Client:
             if (running := self._alive()) is not None:
                 return running
             argv = [sys.executable, "-m", "provision.rehearsal.process", str(self.folder)]
-            spawn_background(argv, log=self.log, env={"PYTHONPATH": str(PRODUCT)})
+            pid = spawn_background(argv, log=self.log, env={"PYTHONPATH": str(PRODUCT)})
             deadline = Deadline(START, "start of the rehearsal's process")
-            return poll(self._seen, deadline, every=0.05)
+            return poll(lambda: self._seen(pid), deadline, every=0.05)
 
-    def _seen(self) -> tuple[dict[str, Any] | None, str]:
+    def _seen(self, pid: int) -> tuple[dict[str, Any] | None, str]:
         alive = self._alive()
+        if alive is None and has_failed(pid):
+            raise MachineError(
+                "the rehearsal's process ended at its start",
+                details="\n".join(tail(self.log.read_text(errors="replace"), 4)),
+                remedy=f"`invoke destroy`, then `invoke up`; its log is {self.log}",
+            )
         return alive, "" if alive else " | ".join(tail(self.log.read_text(errors="replace"), 4))
 
     def _alive(self) -> dict[str, Any] | None:

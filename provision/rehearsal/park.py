@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ from provision.rehearsal.blobs import Blobs
 from provision.rehearsal.latency import Latencies
 from provision.rehearsal.machine import Machine
 from provision.rehearsal.state import MachineState, stored_names
+
+log = logging.getLogger("rehearsal")
 
 _IMPORTS = threading.Lock()
 
@@ -62,12 +65,20 @@ class Park:
     def load(self) -> None:
         """Take up the machines that have a state, and throw away files that none of them has."""
         used: set[str] = set()
+        damaged = False
         for name in stored_names(self.folder):
-            state = MachineState(self.folder, name)
+            try:
+                state = MachineState(self.folder, name)
+            except MachineError as error:
+                # Whoever asks for this machine is told; `destroy` has to work without it.
+                log.error("%s", error)
+                damaged = True
+                continue
             for entry in state.data.get("files", {}).values():
                 used |= {entry.get("sha256", ""), entry.get("part", "")}
             self._add(state).resumed()
-        self.blobs.sweep(used)
+        if not damaged:
+            self.blobs.sweep(used)
 
     def create(self, spec: Mapping[str, Any]) -> Machine:
         """Make a machine as it comes from its box, switched off; the one that is there is kept.

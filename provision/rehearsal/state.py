@@ -47,6 +47,8 @@ class MachineState:
         if self.path.exists():
             try:
                 self.data = json.loads(self.path.read_text())
+                if not isinstance(self.data, dict):
+                    raise ValueError("it does not describe a machine")
             except ValueError as error:
                 raise MachineError(
                     f"{name}: the rehearsal's state is damaged: {self.path}",
