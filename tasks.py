@@ -8,6 +8,7 @@ from typing import Any
 
 from invoke.context import Context
 from invoke.exceptions import Exit
+from invoke.parser.argument import Argument
 from invoke.tasks import Task
 from invoke.tasks import task as invoke_task
 
@@ -25,7 +26,14 @@ _RUN = {
 
 
 class _Task(Task[Callable[..., None]]):
-    """A task whose flags have only the letters of `_LETTERS`."""
+    """A task whose flags have only the letters of `_LETTERS`, and whose repeatable flags want a value."""
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        found = super().get_arguments(ignore_unknown_help)
+        for argument in found:
+            if argument.kind is list:
+                argument.raw_value = None  # invoke takes its empty list for a value that was given
+        return found
 
     def arg_opts(self, name: str, default: str, taken_names: set[str]) -> dict[str, Any]:
         options = super().arg_opts(name, default, taken_names)
