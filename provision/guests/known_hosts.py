@@ -10,13 +10,22 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from provision.errors import HostError
 from provision.host.files import write_atomically
 
 
 def _lines(path: Path) -> list[list[str]]:
     if not path.exists():
         return []
-    return [words for line in path.read_text().splitlines() if len(words := line.split()) >= 3]
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        # Never taken for empty: that would pin whatever answers now.
+        raise HostError(
+            f"{path} is damaged: it is not text",
+            remedy="take it back from a backup; or delete it, and the keys that answer next are pinned anew",
+        ) from error
+    return [words for line in text.splitlines() if len(words := line.split()) >= 3]
 
 
 def pinned(path: Path, machine: str) -> tuple[str, str] | None:

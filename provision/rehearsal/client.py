@@ -111,4 +111,6 @@ class Client:
             return None
         except ValueError as error:
             raise HostError(f"{self.folder / PORT_FILE} is damaged", remedy="remove the file") from error
-        return document if isinstance(document, dict) else None
+        if not isinstance(document, dict) or not {"port", "secret", "origin"} <= document.keys():
+            raise HostError(f"{self.folder / PORT_FILE} is damaged", remedy="remove the file")
+        return document

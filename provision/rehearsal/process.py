@@ -22,7 +22,7 @@ from typing import Any
 import filelock
 
 from provision.clock import monotonic
-from provision.errors import MachineError
+from provision.errors import MachineError, SettingsError
 from provision.host.files import write_atomically
 from provision.rehearsal.control import CONFIG_FILE, PORT_FILE, ControlServer
 from provision.rehearsal.origin import Origin
@@ -49,7 +49,11 @@ class Process:
         self.ended = threading.Event()
         self._used = monotonic()
         config = _read_json(folder / CONFIG_FILE)
-        self.park = Park(folder, float(config.get("scale", 0.02)), config.get("faults", ()))
+        try:
+            self.park = Park(folder, float(config.get("scale", 0.02)), config.get("faults", ()))
+        except (TypeError, ValueError, SettingsError) as error:
+            log.error("%s cannot be used, the defaults are: %s", CONFIG_FILE, error)
+            self.park = Park(folder)  # the next `up` writes it anew
         self.origin = Origin(self.touch)
         self.servers = Servers(folder, self.touch)
 
@@ -133,7 +137,7 @@ class Process:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return {}
     return document if isinstance(document, dict) else {}
 

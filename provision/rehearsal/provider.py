@@ -177,6 +177,8 @@ class RehearsalProvider:
         """The throw-away password and key of this rehearsal, made once, 0600."""
         path = self.folder / "credentials.json"
         with self._making:
+            if stored_names(self.folder) and not (path.exists() and (self.folder / "id_ed25519").exists()):
+                raise self._damaged("it, or the key id_ed25519, is not there")
             if not path.exists():
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self.folder.chmod(0o700)
@@ -187,5 +189,15 @@ class RehearsalProvider:
                 public = key.export_public_key().decode().strip()
                 document = {"rehearsal": True, "password": secrets.token_urlsafe(15), "public_key": public}
                 write_atomically(path, json.dumps(document), mode=0o600)
-        found: dict[str, str] = json.loads(path.read_text())
-        return found
+        try:
+            found: dict[str, str] = json.loads(path.read_text())
+            return {key: str(found[key]) for key in ("password", "public_key")}
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._damaged(str(error)) from error
+
+    def _damaged(self, seen: str) -> MachineError:
+        return MachineError(
+            f"nobody can log in to the rehearsal's machines: {self.folder / 'credentials.json'} is damaged",
+            details=seen,
+            remedy="`invoke destroy`, then `invoke up`",
+        )

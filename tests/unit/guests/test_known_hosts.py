@@ -2,7 +2,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from provision.errors import HostError
 from provision.guests import known_hosts
+
+
+def test_a_damaged_file_is_no_empty_one(tmp_path: Path) -> None:
+    file = tmp_path / "known_hosts"
+    file.write_bytes(b"\xa5\xff")
+    with pytest.raises(HostError, match="damaged"):
+        known_hosts.pinned(file, "cp1")
+    with pytest.raises(HostError, match="damaged"):
+        known_hosts.pin(file, "cp1", "ssh-ed25519", "AAAA")
 
 
 def test_the_first_key_stays(tmp_path: Path) -> None:
