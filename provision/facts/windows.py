@@ -128,6 +128,11 @@ class KubeCard(_Part):
     dns_registration: bool
     profile: str
 
+    @property
+    def switched(self) -> bool:
+        """A container network has put a virtual switch on the card."""
+        return self.carrier != "kube"
+
 
 class DefaultRoute(_Part):
     """``metric`` is the sum that decides: the route's and the card's."""

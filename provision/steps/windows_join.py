@@ -11,7 +11,7 @@ from provision.settings.model import Machine, Settings
 from provision.steps.base import Context, Judgement, Missing, ScriptCall, Step
 from provision.steps.join_token import join_token, token_call
 from provision.steps.verdict import verdict
-from provision.steps.windows_network import ADDRESS_LIMIT, route_faults, route_parameters
+from provision.steps.windows_network import ADDRESS_LIMIT, card_faults, route_faults, route_parameters
 
 CRI_SOCKET = "npipe:////./pipe/containerd-containerd"
 # Keeps Linux pods that name no OS away; what runs on Windows tolerates it, as in upstream's CI.
@@ -196,10 +196,7 @@ def calico_step(settings: Settings, machine: Machine) -> Step:
         if wrong:
             return verdict(wrong, "")
         network = facts.get(Network)
-        states = {a.address: a.state for a in network.kube.addresses} if network.kube else {}
-        if states.get(str(machine.address)) != "Preferred":
-            wrong.append(f"{machine.address} is {states.get(str(machine.address), 'absent')} on its card")
-        wrong += route_faults(now, machine, network)
+        wrong = card_faults(now, machine, network) + route_faults(now, machine, network)
         return verdict(wrong, f"Calico's networks are on {machine.address}")
 
     return Step(

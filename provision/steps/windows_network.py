@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from provision.facts.base import World
 from provision.facts.windows import Firewall, Network
 from provision.settings.model import Machine, Settings
-from provision.steps.base import Judgement, Missing, ScriptCall, Step
+from provision.steps.base import Judgement, Missing, Satisfied, ScriptCall, Step
 from provision.steps.verdict import verdict
 
 # Seconds until an address must be in use; duplicate address detection takes about 3 s.
@@ -26,33 +26,43 @@ FIREWALL_RULES: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
 )
 
 
+def card_faults(settings: Settings, machine: Machine, network: Network) -> list[str]:
+    """What is wrong with the card that carries the node's address, for people."""
+    kube = network.kube
+    if kube is None:
+        return ["there is no card kube"]
+    prefix = settings.network.machines.prefixlen
+    states = {(a.address, a.prefix): a.state for a in kube.addresses if not a.address.startswith("169.254.")}
+    # Of a machine that is not ours, the prefix is not ours either.
+    ours = [key for key in states if key[0] == str(machine.address) and (key[1] == prefix or not machine.mac)]
+    state = states.pop(ours[0]) if ours else "absent"
+    wrong = []
+    if state != "Preferred":
+        wrong.append(f"{machine.address}/{prefix} is {state} on {kube.carrier}")
+    if machine.mac:
+        wrong += [f"{kube.carrier} has {address}/{length} too" for address, length in states]
+        if kube.dhcp != "Disabled":
+            wrong.append(f"{kube.carrier} asks DHCP for an address")
+        if kube.dns_registration:
+            wrong.append(f"{kube.carrier} registers its address in DNS")
+    if kube.profile == "Public":
+        wrong.append("its network counts as public")
+    return wrong
+
+
 def card_step(settings: Settings, machine: Machine) -> Step:
     """The private card is found by its MAC address, called ``kube``, and has the node's address."""
     prefix = settings.network.machines.prefixlen
 
-    def check(_: Settings, world: World) -> Judgement:
+    def check(now: Settings, world: World) -> Judgement:
         network = world.machine(machine.name).get(Network)
         if machine.mac and not any(c.name == "kube" and c.mac == machine.mac.lower() for c in network.cards):
             return Missing(f"the card {machine.mac} is not called kube")
-        kube = network.kube
-        if kube is None:
+        if network.kube is None:
             return Missing("there is no card kube")
-        states = {(a.address, a.prefix): a.state for a in kube.addresses if not a.address.startswith("169.254.")}
-        # Of a machine that is not ours, the prefix is not ours either.
-        ours = [key for key in states if key[0] == str(machine.address) and (key[1] == prefix or not machine.mac)]
-        state = states.pop(ours[0]) if ours else "absent"
-        wrong = []
-        if state != "Preferred":
-            wrong.append(f"{machine.address}/{prefix} is {state} on {kube.carrier}")
-        if machine.mac:
-            wrong += [f"{kube.carrier} has {address}/{length} too" for address, length in states]
-            if kube.dhcp != "Disabled":
-                wrong.append(f"{kube.carrier} asks DHCP for an address")
-            if kube.dns_registration:
-                wrong.append(f"{kube.carrier} registers its address in DNS")
-        if kube.profile == "Public":
-            wrong.append("its network counts as public")
-        return verdict(wrong, f"{machine.address}/{prefix} is in use on {kube.carrier}")
+        if network.kube.switched:
+            return Satisfied(f"it is called kube; {network.kube.carrier} is looked after once the node has joined")
+        return verdict(card_faults(now, machine, network), f"{machine.address}/{prefix} is in use on kube")
 
     return Step(
         name=f"card@{machine.name}",
@@ -166,6 +176,8 @@ def egress_step(settings: Settings, machine: Machine) -> Step:
 
     def check(now: Settings, world: World) -> Judgement:
         network = world.machine(machine.name).get(Network)
+        if network.kube is not None and network.kube.switched:
+            return Satisfied(f"{network.kube.carrier} is looked after once the node has joined")
         return verdict(route_faults(now, machine, network), f"pods go out by {way}")
 
     return Step(

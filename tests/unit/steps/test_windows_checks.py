@@ -66,7 +66,7 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("windows-release", "os/ubr", 2582, "KB5040437"),
     ("card", "network/cards/1/name", "Ethernet 2", f"the card {WORKER.mac} is not called kube"),
     ("card", "network/kube", None, "there is no card kube"),
-    ("card", "network/kube/addresses", [], "192.168.56.11/24 is absent on vEthernet (kube)"),
+    ("card", "network/kube/addresses", [], "192.168.56.11/24 is absent on kube"),
     ("card", "network/kube/addresses/0/state", "Duplicate", "192.168.56.11/24 is Duplicate"),
     ("card", "network/kube/addresses/0/state", "Tentative", "192.168.56.11/24 is Tentative"),
     ("card", "network/kube/addresses/0/prefix", 16, "192.168.56.11/24 is absent"),
@@ -105,7 +105,7 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("kubelet-service", "kubelet/service", "absent", "there is no service kubelet"),
     ("kubelet-service", "kubelet/command", "C:\\k\\kubelet.exe", "its command line lacks C:\\k\\kube-log-runner.exe"),
     ("kubelet-service", "kubelet/start", "Disabled", "it does not start with Windows"),
-    ("egress", "network/default_routes", [], "vEthernet (kube) has no gateway, not 192.168.56.10"),
+    ("egress", "network/default_routes", [], "kube has no gateway, not 192.168.56.10"),
     ("egress", "network/default_routes/1/gateway", "192.168.56.1", "has 192.168.56.1, not 192.168.56.10"),
     ("egress", "network/default_routes/1/metric", 20, "would take the host's own traffic"),
     ("join", "kubelet/joined", False, "it has not joined the cluster"),
@@ -114,7 +114,11 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("join", "kubelet/flags", 'KUBELET_KUBEADM_ARGS="--a=1 --node-ip=192.168.56.11"', "the kubelet lacks --a=1"),
     ("calico-windows", "hns/networks", [], "there is no network External; there is no network Calico"),
     ("calico-windows", "hns/networks/2/management_ip", "10.0.2.15", "network Calico is on 10.0.2.15"),
-    ("calico-windows", "network/kube/addresses", [], "192.168.56.11 is absent on its card"),
+    ("calico-windows", "network/kube/addresses", [], "192.168.56.11/24 is absent on vEthernet (kube)"),
+    ("calico-windows", "network/kube/addresses/0/state", "Tentative", "192.168.56.11/24 is Tentative"),
+    ("calico-windows", "network/kube/dhcp", "Enabled", "asks DHCP"),
+    ("calico-windows", "network/kube/dns_registration", True, "registers its address in DNS"),
+    ("calico-windows", "network/kube/profile", "Public", "its network counts as public"),
     ("calico-windows", "network/default_routes", [], "has no gateway"),
     ("stamp", "stamp/text", None, "it carries no stamp yet"),
     ("stamp", "stamp/text", "{}", "it carries the stamp of other settings"),
@@ -123,9 +127,26 @@ WRONG: list[tuple[str, str, Any, str]] = [
 
 @pytest.mark.parametrize(("step", "path", "value", "reason"), WRONG, ids=lambda v: str(v)[:40])
 def test_one_wrong_thing_is_missing_with_a_reason_for_people(step: str, path: str, value: Any, reason: str) -> None:
-    judgement = judged(STEPS[step], changed(path, value))
+    sections = changed(path, value)
+    if step in ("card", "egress"):
+        before_the_switch(sections)
+    judgement = judged(STEPS[step], sections)
     assert isinstance(judgement, Missing)
     assert reason in judgement.reason
+
+
+def before_the_switch(sections: dict[str, Any]) -> None:
+    """The facts as they are until a container network has put a virtual switch on the card."""
+    if sections["network"]["kube"] is not None:
+        sections["network"]["kube"]["carrier"] = "kube"
+
+
+@pytest.mark.parametrize("step", ["card", "egress"])
+def test_once_there_is_a_switch_the_card_belongs_to_the_step_after_the_join(step: str) -> None:
+    sections = changed("network/kube/profile", "Public")
+    sections["network"]["default_routes"] = []
+    assert isinstance(judged(STEPS[step], sections), Satisfied)
+    assert isinstance(judged(STEPS["calico-windows"], sections), Missing)
 
 
 def test_every_step_has_a_way_to_be_wrong() -> None:
