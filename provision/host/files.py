@@ -18,7 +18,7 @@ def trouble(error: BaseException | None) -> HostError | None:
     """What this computer's file system refused, as an error for people; None when the error is of another kind."""
     if not isinstance(error, OSError) or error.errno not in _NO_PLACE | _NOT_OURS | _OTHER:
         return None
-    where = error.filename2 or error.filename or "a file of the cluster"
+    where = error.filename2 or error.filename or "the output, or a file of the cluster"
     if error.errno in _NO_PLACE:
         remedy = "free some space there, then run it again: it goes on from what the machines say"
     elif error.errno in _NOT_OURS:
@@ -38,6 +38,8 @@ def write_atomically(path: Path, data: bytes | str, *, mode: int = 0o644) -> Non
             stream.write(payload)
         Path(name).chmod(mode)
         Path(name).replace(path)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a full disk does not say where
         raise

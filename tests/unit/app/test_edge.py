@@ -123,3 +123,9 @@ def test_every_command_has_its_use_case() -> None:
     for command in edge._COMMANDS:
         assert callable(edge._use_case(command))
     assert "pytest" in sys.modules  # importing the use cases runs nothing
+
+
+def test_a_closed_stream_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(edge, "_use_case", lambda _: lambda **_: print("said") or 0)
+    assert edge.call("status", {}) == 0
