@@ -48,8 +48,8 @@ def call(command: str, flags: Mapping[str, Any]) -> int:
     """Run a command's use case; returns the exit code, having printed what there is to say."""
     as_json = bool(flags.get("json"))
     # Started with a stream closed (>&-): what would be said there is not for anybody.
-    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # for the life of the process
-    sys.stderr = sys.stderr or Path(os.devnull).open("w")
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - for the life of the process
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a character is no reason to stop

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 
 from platformdirs import user_cache_path
 
@@ -16,7 +16,7 @@ from provision.artifacts.catalog import needed
 from provision.artifacts.lock import ArtifactLock
 from provision.artifacts.store import ArtifactStore
 from provision.doctor.choose import choose, require
-from provision.errors import Refused
+from provision.errors import HostError, Refused
 from provision.host.files import write_atomically
 from provision.host.lock import cluster_lock
 from provision.host.workspace import Workspace
@@ -93,7 +93,7 @@ def open_session(variables: str = "", overrides: Sequence[str] = ()) -> Session:
     root = file.parent if file else Path.cwd()
     loaded = load(file, overrides=tuple(overrides), environment=os.environ, workspace=root)
     workspace = Workspace(root, loaded.settings.cluster.name)
-    made_by = workspace.provider_file.read_text().strip() if workspace.provider_file.is_file() else None
+    made_by = _made_by(workspace)
     asked = loaded.settings.provider
     if made_by and asked not in ("auto", made_by):
         raise Refused(
@@ -106,6 +106,21 @@ def open_session(variables: str = "", overrides: Sequence[str] = ()) -> Session:
     if isinstance(provider, RehearsalProvider):
         provider.check()
     return Session(loaded, loaded.settings, workspace, provider, (*loaded.notices, *choice.notices))
+
+
+def _made_by(workspace: Workspace) -> str | None:
+    """The provider that the cluster's machines belong to; None before the first `up`."""
+    file = workspace.provider_file
+    if not file.is_file():
+        return None
+    name = file.read_text(errors="replace").strip()
+    if name not in get_args(ProviderName):
+        raise HostError(
+            f"{file} is damaged: it names no provider",
+            details=repr(name[:40]),
+            remedy="write into it the name of the provider that made the cluster, such as libvirt or rehearsal",
+        )
+    return name
 
 
 def _provider(settings: Settings, workspace: Workspace) -> Provider:
