@@ -10,8 +10,8 @@ from provision.host.commands import passthrough
 from provision.host.workspace import PRODUCT
 
 
-# The real machine's tests stay in one worker; more than four would only wait for each other's machines.
-WORKERS = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadgroup")
+# Most tests wait for servers, deadlines and the real machine (whose tests stay in one worker), not for the processor.
+WORKERS = ("-n", "4", "--dist", "loadgroup")
 
 
 def test(mutations: bool = False, sample: int = 0, args: str = "") -> int:
