@@ -24,8 +24,9 @@ import tree_sitter
 import tree_sitter_powershell
 
 from provision.clock import monotonic
-from provision.host.workspace import TEMPLATES
+from provision.host.workspace import PRODUCT, TEMPLATES
 from tests.scenarios.effects_beginnings import beginnings
+from tests.scenarios.effects_guests import GUESTS, SOURCES
 from tests.scenarios.effects_judge import Judge
 
 _PARSER = tree_sitter.Parser(tree_sitter.Language(tree_sitter_powershell.language()))
@@ -46,14 +47,15 @@ class Mutant:
 
 
 def templates() -> list[str]:
-    """Every PowerShell template that runs on Windows nodes."""
+    """Every PowerShell template that runs on Windows nodes, and the guests' own scripts."""
     found = [*TEMPLATES.glob("windows/*.ps1"), *TEMPLATES.glob("facts/windows/*.ps1"), *TEMPLATES.glob("cni/**/*.ps1")]
-    return sorted(str(path.relative_to(TEMPLATES)) for path in found)
+    return sorted(str(path.relative_to(TEMPLATES)) for path in found) + [f"{GUESTS}{name}" for name in SOURCES]
 
 
 def mutants(template: str) -> Iterator[Mutant]:
     """All mutants of a template, in the order of its commands."""
-    source = (TEMPLATES / template).read_bytes()
+    folder = PRODUCT / "provision" if template.startswith(GUESTS) else TEMPLATES
+    source = (folder / template).read_bytes()
     tree = _PARSER.parse(neutral(source))
     for node in walk(tree.root_node):
         if node.type == "command":

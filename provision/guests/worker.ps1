@@ -6,7 +6,7 @@ $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
 
 $State = Join-Path -Path $env:ProgramData -ChildPath "hybrid\scripts\$Digest"
-& chcp.com 65001 | Out-Null
+& chcp.com 65001
 $Run = "powershell.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -File $State.ps1"
 # cmd.exe's redirections leave every byte as it is and let others read along; PowerShell's would write UTF-16.
 & cmd.exe '/d' '/c' "$Run > $State.log 2> $State.err"

@@ -21,6 +21,7 @@ from provision.rehearsal.faults import Fault
 from provision.render.engine import environment, render
 from provision.steps.windows_files import CONTAINERD_FILES, KUBERNETES_FILES
 from provision.steps.windows_join import join_config
+from tests.scenarios import effects_guests
 from tests.scenarios.windows_bench import CA_HASH, MASTER, TOKEN, Bench
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "effects"
@@ -151,13 +152,19 @@ class Stage:
         out, err = bytearray(), bytearray()
         code = self._run(call, out.extend, err.extend)
         after = _leaves(self._visible())
-        lines = out.decode().splitlines()
+        lines = out.decode("utf-8", "backslashreplace").splitlines()
         facts: object = {}
         if lines and lines[-1].startswith('{"facts":'):
             facts = _json(lines.pop())
         changed = {key: after.get(key, "(gone)") for key in sorted(before.keys() | after.keys())
                    if before.get(key) != after.get(key)}  # fmt: skip
-        found = {"exit": code, "said": lines, "failed": _message(err.decode()), "facts": facts, "changed": changed}
+        found = {
+            "exit": code,
+            "said": lines,
+            "failed": _message(err.decode("utf-8", "backslashreplace")),
+            "facts": facts,
+            "changed": changed,
+        }
         return {key: value for key, value in self._steady(found).items() if value not in ([], {}, "")}
 
     def text(self, call: Call) -> str:
@@ -194,12 +201,14 @@ class Stage:
         if call.script == "reboot":
             bench.reboot(bench.deadline)
             return 0
-        text = self.text(call)
+        text = "" if call.script in effects_guests.CALLS else self.text(call)
         killed = Stopped() if call.script == "kube-proxy" else threading.Event()
         watch = threading.Timer(PATIENCE, killed.set)
         watch.daemon = True
         watch.start()
         try:
+            if call.script in effects_guests.CALLS:
+                return effects_guests.CALLS[call.script](bench, out, err, killed)
             if call.script == "kube-proxy":
                 entry = "& $env:CONTAINER_SANDBOX_MOUNT_POINT/hybrid/start.ps1; exit $LASTEXITCODE"
                 command = ("powershell.exe", "-NoProfile", "-ExecutionPolicy", "Bypass", "-Command", entry)
@@ -211,6 +220,7 @@ class Stage:
             return bench.machine.execute(line, Streams(_Nothing(), out, err, killed))  # type: ignore[arg-type]
         finally:
             watch.cancel()
+            killed.set()
 
     def _visible(self) -> Data:
         """The machine's state as a person would look at it: lists by name, files by content."""
@@ -224,15 +234,23 @@ class Stage:
             for part, rows in seen.get("hns", {}).items():
                 seen["hns"][part] = {_title(row): row for row in rows}
             seen["events"] = [f"{event['source']}: {event['text']}" for event in seen.get("events", [])]
+            for service in seen["services"].values():
+                if not service.get("images"):
+                    service.pop("images", None)
             seen["boots"] = data["power"]["boots"]
             del seen["power"]
-            seen["files"] = {e["path"]: self._content(e) for e in state.data["files"].values()
-                             if not e["path"].startswith(("C:\\scripts", "C:\\hpc"))}  # fmt: skip
+            # Our own scripts are kept under the digest of their text, which is another one for each mutant.
+            hidden = ("C:\\scripts", "C:\\hpc", *effects_guests.own_files())
+            seen["files"] = {
+                e["path"]: self._content(e) for e in state.data["files"].values() if not e["path"].startswith(hidden)
+            }
         return seen
 
     def _content(self, entry: Data) -> Data:
         if entry.get("folder"):
             return {"kind": "folder"}
+        if entry["path"].startswith(f"{effects_guests.KEPT}\\") and entry["path"].endswith(".ps1"):
+            return {"content": "a kept script", "written": entry["mtime"]}
         blobs = self.bench.machine.state.blobs
         data = blobs.part(entry["part"]).read_bytes() if "part" in entry else blobs.get(entry["sha256"])
         shown: object = entry.get("sha256", "")
@@ -243,9 +261,8 @@ class Stage:
     def _steady(self, found: Data) -> Data:
         """Without what differs from run to run; digests of known files by the file's name."""
         text = json.dumps(found)
-        text = re.sub(
-            r"\b[0-9a-f]{64}\b", lambda m: f"<{self._names[m[0]]}>" if m[0] in self._names else m[0][:12], text
-        )
+        names = self._names | effects_guests.digests()
+        text = re.sub(r"\b[0-9a-f]{64}\b", lambda m: f"<{names[m[0]]}>" if m[0] in names else m[0][:12], text)
         for pattern, word in _VOLATILE:
             text = pattern.sub(word, text)
         steady: Data = json.loads(text)
@@ -260,7 +277,7 @@ _VOLATILE = (
     (re.compile(r"At [^ \"]*:\d+ char:"), "At <line> char:"),
     (re.compile(r'("[^"]*/written": )[\d.]+'), r'\1"now"'),
     (re.compile(r'(\\*"(?:mtime|boot)\\*": ?\\*")\d{14,}'), r"\1<time>"),
-    (re.compile(r'("[^"]*/(?:settled|identified_at)": )\d{6,}[\d.]*'), r'\1"<time>"'),
+    (re.compile(r'("[^"]*/(?:settled|identified_at|ran)": )\d{6,}[\d.]*'), r'\1"<time>"'),
     (re.compile(r"\b\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d)?"), "<time>"),
     (re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"), "<id>"),
 )

@@ -12,12 +12,17 @@ import jinja2
 
 from provision.render.engine import environment
 from tests.scenarios.effects import Beginning, Call, Data, Snapshot, Stage, golden_file
+from tests.scenarios.effects_guests import CALLS, GUESTS, SOURCES, source_as
 from tests.scripts.windows_rules import broken_rules
 
 
 @contextmanager
 def template_as(name: str, text: str) -> Iterator[None]:
-    """Another text for one template, as long as the block lasts."""
+    """Another text for one template (or for one of the guests' scripts), as long as the block lasts."""
+    if name.startswith(GUESTS):
+        with source_as(name.removeprefix(GUESTS), text):
+            yield
+        return
     with _loader(lambda before: jinja2.ChoiceLoader([jinja2.DictLoader({name: text}), before])):
         yield
 
@@ -75,7 +80,9 @@ class Judge:
             rows = []
             for call, before, found in self._stage.run(beginning):
                 with templates_used() as used:
-                    if call.script != "reboot":
+                    if call.script in CALLS:
+                        used |= {f"{GUESTS}{name}" for name in SOURCES}
+                    elif call.script != "reboot":
                         self._stage.text(call)
                 name = f"{beginning.name}: {call.script}"
                 self._scenes.append(Scene(name, call, before, found, frozenset(used)))
@@ -92,12 +99,15 @@ class Judge:
         """The first check that fails, and what differs; '' when nothing does."""
         concerned = [scene for scene in self._scenes if template in scene.templates]
         with template_as(template, text):
-            for rendered in {self._stage.text(scene.call) for scene in concerned[:1]}:
-                for rule in broken_rules(rendered):
-                    return f"rule: {rule}"
+            rendered = text if template.startswith(GUESTS) else self._stage.text(concerned[0].call)
+            for rule in broken_rules(rendered):
+                return f"rule: {rule}"
             for scene in concerned:
                 scene.before.restore(self._stage.bench)
-                found = self._stage.observe(scene.call)
+                try:
+                    found = self._stage.observe(scene.call)
+                except Exception as error:
+                    return f"{scene.name}: {type(error).__name__}"
                 for part in sorted(found.keys() | scene.expected.keys()):
                     if found.get(part) != scene.expected.get(part):
                         return f"{scene.name}: {part}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from provision.guests.powershell import kept_digest
 from provision.rehearsal.models.windows_registry import SYSTEM_ENVIRONMENT
 from provision.steps.windows_join import join_config
 from tests.scenarios import effects_spoil as spoil
 from tests.scenarios.effects import Beginning, Call, after, one
+from tests.scenarios.effects_guests import KEPT, SAYS
 from tests.scenarios.windows_bench import CA_HASH, MASTER, settings
 
 PROBE = Call("probe")
@@ -19,7 +21,7 @@ NAT = {"ID": "0", "Name": "nat", "Type": "ICS"}
 
 def node_beginnings() -> list[Beginning]:
     """All of them."""
-    return [*_files(), *_services(), *_join(), *_kube_proxy()]
+    return [*_files(), *_services(), *_join(), *_kube_proxy(), *_guests()]
 
 
 def _files() -> list[Beginning]:
@@ -175,4 +177,34 @@ def _kube_proxy() -> list[Beginning]:
             "kube-proxy",
             spoil.hns(lambda p: p["endpoints"][0].update(Name="mine")),
         ),
+    ]
+
+
+def _guests() -> list[Beginning]:
+    """The guests' own scripts: how everything else gets onto the machine."""
+    locked = {KEPT.lower(): {"own": False, "grants": {}, "locked": True}}
+    kept = f"{KEPT}\\{kept_digest(SAYS)}.ps1"
+    system32 = "C:\\Windows\\System32"
+    servicing = "HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Component Based Servicing\\RebootPending"
+    update = "HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\WindowsUpdate\\Auto Update\\RebootRequired"
+    return [
+        Beginning(
+            "guests",
+            "box",
+            (
+                Call("guest-says"),
+                Call("guest-says"),
+                Call("guest-boot"),
+                Call("guest-cut"),
+                after("guest-says", spoil.removed(f"{system32}\\icacls.exe")),
+                Call("guest-works"),
+                Call("guest-says"),
+                after("guest-says", spoil.written(kept)),
+                Call("guest-says"),
+                after("guest-boot", spoil.key_made(servicing)),
+                after("guest-boot", spoil.key_made(update)),
+                after("guest-stopped", spoil.removed(f"{system32}\\cmd.exe")),
+            ),
+        ),
+        one("guests-denied", "box", "guest-says", spoil.change(lambda d: d.setdefault("access", {}).update(locked))),
     ]

@@ -43,8 +43,8 @@ def test_a_deleted_command_is_noticed(judge: Judge, mutant: Mutant) -> None:
 
 def test_a_deleted_wait_is_noticed_without_waiting(judge: Judge) -> None:
     """The one kind of mutant that would run for minutes: a rule finds it before it runs."""
-    waits = [mutant for mutant in all_mutants() if mutant.command.startswith("Start-Sleep")]
-    assert waits
+    waits = [mutant for mutant in all_mutants("windows") if mutant.command.startswith("Start-Sleep")]
+    assert len(waits) >= 7
     for mutant in waits:
         assert judge.notices(mutant.template, mutant.text).startswith("rule: busy-loop"), str(mutant)
 

@@ -35,7 +35,7 @@ from provision.rehearsal.models.neighbours import NodeReport
 from provision.rehearsal.models.windows_features import activate_features
 from provision.rehearsal.models.windows_kubelet import node_report
 from provision.rehearsal.models.windows_network import first_adapters, live_addresses, settle_network
-from provision.rehearsal.models.windows_process import WindowsProcess
+from provision.rehearsal.models.windows_process import OEM, UTF8, Console, WindowsProcess
 from provision.rehearsal.models.windows_registry import (
     COMPUTER_NAMES,
     CURRENT_VERSION,
@@ -151,6 +151,8 @@ class WindowsMachine(Machine):
             read=lambda: streams.stdin.read(-1),
             user=self.spec["user"],
             folder=f"C:\\Users\\{self.spec['user']}",
+            # Our WinRM shells ask for UTF-8; sshd's have the console's own page.
+            console=Console(UTF8 if self.spec.get("transport") == "winrm" else OEM),
         )
         return windows_programs.run_command_line(process, command_line)
 

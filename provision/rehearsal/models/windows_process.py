@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from provision.rehearsal.models.windows import WindowsMachine
 
 Write = Callable[[bytes], None]
+# Code pages: what a console of an English Windows has, and what it can be told to have.
+OEM, UTF8 = 437, 65001
 SYSTEM32 = "C:\\Windows\\System32"
 
 
@@ -73,6 +75,13 @@ class Either(threading.Event):
                 return False
             self._events[0].wait(left)
         return True
+
+
+@dataclass
+class Console:
+    """What a process and its children share; ``page`` is the code page of their output."""
+
+    page: int = OEM
 
 
 @dataclass
@@ -132,8 +141,10 @@ class WindowsProcess:
         user: str = "SYSTEM",
         environment: MutableMapping[str, str] | None = None,
         folder: str = SYSTEM32,
+        console: Console | None = None,
     ) -> None:
         self.machine = machine
+        self.console = console or Console()
         self.files: Files = machine.files
         self.user = user
         self.folder = folder
@@ -238,6 +249,22 @@ class WindowsProcess:
         self._slept += max(0.0, seconds - (monotonic() - before))
 
     # For models
+
+    def write_by_code_page(self) -> None:
+        """Write as .NET does: by the code page that the console has when the first thing is written to a stream."""
+        self._write = self._paged(self._write)
+        self._write_error = self._paged(self._write_error)
+
+    def _paged(self, write: Write) -> Write:
+        pages: list[int] = []
+
+        def paged(data: bytes) -> None:
+            if not pages:
+                pages.append(self.console.page)
+            same = pages[0] == UTF8
+            write(data if same else data.decode("utf-8", "replace").encode(f"cp{pages[0]}", "replace"))
+
+        return paged
 
     def absolute(self, path: str) -> str:
         """An absolute path from this process's folder."""

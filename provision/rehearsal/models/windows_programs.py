@@ -110,21 +110,25 @@ def _child(call: Program) -> WindowsProcess:
         user=parent.user,
         environment=parent.environment,
         folder=parent.folder,
+        console=parent.console,
     )
 
 
 @program("powershell")
 def powershell(call: Program) -> int:
     """powershell.exe -File, -EncodedCommand or -Command."""
-    return run_powershell(_child(call), call.arguments)
+    process = _child(call)
+    process.write_by_code_page()
+    return run_powershell(process, call.arguments)
 
 
 @program("chcp")
 def chcp(call: Program) -> int:
-    page = call.arguments[0] if call.arguments else "65001"
+    page = call.arguments[0] if call.arguments else str(call.process.console.page)
     if page not in ("65001", "437", "850", "1252"):
         call.out("Invalid code page")
         return 1
+    call.process.console.page = int(page)
     call.out(f"Active code page: {page}")
     return 0
 
@@ -225,6 +229,10 @@ def icacls(call: Program) -> int:
         return 2
     with call.machine.state.change():
         rules = call.machine.state.section("access").setdefault(path.lower(), {"own": False, "grants": {}})
+        if rules.get("locked"):
+            # A policy, or another owner, keeps its rules.
+            call.err(f"{path}: Access is denied.")
+            return 5
         while words:
             word = words.pop(0).lower()
             if word in ("/inheritance:r", "/inheritance:d"):

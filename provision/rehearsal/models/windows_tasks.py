@@ -89,11 +89,11 @@ def register_task(process: WindowsProcess, bound: Bound) -> Iterable[object]:
             )
         if key in tasks(machine) and tasks(machine)[key]["state"] == "Running":
             _end(machine, key)
-        seconds = settings.get("Seconds") if isinstance(settings, Record) else None
+        seconds = settings.get("Seconds") if isinstance(settings, Record) else 259200.0
         tasks(machine)[key] = {
             "path": path.rstrip("\\") + "\\", "name": name, "execute": str(action.get("Execute")),
             "argument": str(action.get("Argument") or ""), "folder": str(action.get("WorkingDirectory") or ""),
-            "user": "SYSTEM" if user.lower() in _SYSTEM else user, "limit": float(str(seconds or 259200)),
+            "user": "SYSTEM" if user.lower() in _SYSTEM else user, "limit": float(str(seconds)),
             "state": "Ready", "result": NEVER_RUN, "ran": None,
         }  # fmt: skip
         return [_record(tasks(machine)[key])]
