@@ -23,6 +23,7 @@ SAYS = Script("says", "Write-Output \"said $([char]252)\"\n[Console]::Error.Writ
 GO = f"{KEPT}\\go.txt"
 WORKS = Script(
     "works",
+    f"Add-Content -LiteralPath '{KEPT}\\started.txt' -Value 'started' -Encoding Ascii\n"
     'Write-Output "begun $([char]252)"\n'
     f"while (-not (Test-Path -LiteralPath '{GO}')) {{ Start-Sleep -Milliseconds 50 }}\n"
     "Write-Output 'ended'\n[Console]::Error.WriteLine('wrong')\nexit 4\n",
@@ -94,14 +95,41 @@ def _follow(bench: Bench, offset: int, out: Write, killed: threading.Event, unti
     return code
 
 
+@contextmanager
+def _at_sleep(bench: Bench, action: Callable[[int], None]) -> Iterator[list[float]]:
+    """Do something each time that the following script sleeps (a quarter of a second, as nobody else does)."""
+    slept: list[float] = []
+    sleeps = bench.machine.sleeps
+
+    def counted(seconds: float, *stops: threading.Event) -> bool:
+        if seconds == 0.25:
+            slept.append(seconds)
+            action(len(slept))
+        return sleeps(seconds, *stops)
+
+    bench.machine.sleeps = counted  # type: ignore[method-assign]
+    try:
+        yield slept
+    finally:
+        bench.machine.sleeps = sleeps  # type: ignore[method-assign]
+
+
 def works(bench: Bench, out: Write, err: Write, killed: threading.Event) -> int:
-    """Detached work outlives a broken connection and is followed to its end; a third look finds its recorded end."""
+    """Detached work outlives a broken connection and is followed to its end, through a long silence.
+
+    It is started once; a third look finds its recorded end.
+    """
+
+    def go(slept: int) -> None:
+        if slept == 50:
+            bench.machine.files.write(GO, b"")
+
     _follow(bench, 0, out, killed, until=b"begun")
     with bench.machine.state.reading() as data:
         tasks = [{key: value for key, value in task.items() if key != "ran"} for task in data["tasks"].values()]
     out((json.dumps(tasks) + "\n").encode())
-    bench.machine.files.write(GO, b"")
-    code = _follow(bench, 0, out, killed)
+    with _at_sleep(bench, go):
+        code = _follow(bench, 0, out, killed)
     out(f"{code}\n".encode())
     return _follow(bench, 0, out, killed)
 
@@ -109,18 +137,8 @@ def works(bench: Bench, out: Write, err: Write, killed: threading.Event) -> int:
 def stopped(bench: Bench, out: Write, err: Write, killed: threading.Event) -> int:
     """Work that ended without a word: asked for from its middle, and from its beginning without cmd.exe."""
     out(f"{_follow(bench, 7, out, killed)}\n".encode())
-    slept: list[float] = []
-    sleeps = bench.machine.sleeps
-
-    def counted(seconds: float, *stops: threading.Event) -> bool:
-        slept.append(seconds)
-        return sleeps(seconds, *stops)
-
-    bench.machine.sleeps = counted  # type: ignore[method-assign]
-    try:
+    with _at_sleep(bench, lambda _: None) as slept:
         code = _follow(bench, 0, out, killed)
-    finally:
-        bench.machine.sleeps = sleeps  # type: ignore[method-assign]
     _rest(bench)
     # It may still run when it is first looked at.
     out(f"given up after {'5 s' if sum(slept) >= 5 else 'no time'}\n".encode())
