@@ -9,7 +9,6 @@ from provision.errors import HostError
 from provision.host.commands import passthrough
 from provision.host.workspace import PRODUCT
 
-
 # Most tests wait for servers, deadlines and the real machine (whose tests stay in one worker), not for the processor.
 WORKERS = ("-n", "4", "--dist", "loadgroup")
 
