@@ -113,10 +113,10 @@ def spread(every: Sequence[Mutant], count: int) -> list[Mutant]:
 _judge: Judge | None = None
 
 
-def _start() -> None:
-    """Each worker has machines of its own."""
+def _start(folder: str) -> None:
+    """Each worker has machines of its own, in that folder."""
     global _judge
-    _judge = Judge(beginnings(), Path(tempfile.mkdtemp(prefix="hybrid-mutations-")))
+    _judge = Judge(beginnings(), Path(tempfile.mkdtemp(dir=folder)))
     if _judge.unwritten():
         raise SystemExit(f"the scripts do other things than what is written down: {', '.join(_judge.unwritten())}")
 
@@ -142,7 +142,10 @@ def main() -> int:
     survivors: list[Mutant] = []
     by: Counter[str] = Counter()
     # Not forked: a fork takes over locks that other threads hold.
-    with ProcessPoolExecutor(os.cpu_count() or 1, get_context("spawn"), _start) as workers:
+    with (
+        tempfile.TemporaryDirectory(prefix="hybrid-mutations-") as folder,
+        ProcessPoolExecutor(os.cpu_count() or 1, get_context("spawn"), _start, (folder,)) as workers,
+    ):
         for number, (mutant, noticed) in enumerate(zip(chosen, workers.map(_notices, chosen), strict=True), start=1):
             if not noticed:
                 survivors.append(mutant)
