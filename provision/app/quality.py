@@ -9,8 +9,9 @@ from provision.errors import HostError
 from provision.host.commands import passthrough
 from provision.host.workspace import PRODUCT
 
-# Most tests wait for servers, deadlines and the real machine (whose tests stay in one worker), not for the processor.
-WORKERS = ("-n", "4", "--dist", "loadgroup")
+# Most tests wait for servers, deadlines and the real machine, not for the processor.  A file stays in one worker, in
+# its order: the real machine is one.
+WORKERS = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder")
 
 
 def test(mutations: bool = False, sample: int = 0, args: str = "") -> int:

@@ -54,8 +54,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     real = [item for item in items if "real_machine" in getattr(item, "fixturenames", ())]
     for item in real:
         item.add_marker(pytest.mark.real)
-        item.add_marker(pytest.mark.xdist_group("real-machine"))
-    items[:] = [item for item in items if item not in real] + real
+    # First: with several workers, the one that has them waits for the boot while the others work.
+    others = [item for item in items if item not in real]
+    items[:] = real + others if os.environ.get("PYTEST_XDIST_WORKER") else others + real
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -28,8 +28,7 @@ from provision.steps.world import WorldHolder
 from tests.real.machine import NAME, RealMachine
 from tests.real.origin import serving
 
-# One worker runs them all, in order: the machine is one.
-pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("real-machine")]
+pytestmark = pytest.mark.timeout(900)
 
 # What is true of the box from the start; everything else is made true by our steps.
 ALREADY = {"provider", f"up@{NAME}", f"programs@{NAME}"}
