@@ -19,7 +19,7 @@ from provision.steps.base import Missing, Plan, Satisfied, Step
 from provision.steps.context import Connections, StepContext, Tools
 from provision.steps.lanes import Budget, Lanes, lane_key
 
-Outcome = Literal["already", "done", "failed", "interrupted", "not-run"]
+Outcome = Literal["already", "done", "failed", "not-run"]
 
 # A connection that breaks in a step: the machine is met again and the step, safe to run twice, goes on.
 _TRIES = 4
