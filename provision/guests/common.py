@@ -106,16 +106,21 @@ class CommonGuest(ABC):
         output = Output(on_line)
         reader = self.recipes.log_reader(output)
         self._count(script)
+        tries = _NOT_WHOLE_TRIES
         while True:
             try:
                 taken = tuple(self._taken)
-                invocation = self.recipes.follow(script, reader.offset, taken)
+                offset = reader.offset
+                invocation = self.recipes.follow(script, offset, taken)
                 ran = self.invoke(invocation, script.name, deadline, output, reader.stdout)
                 self._taken = [old for old in self._taken if old not in taken]
-                if reader.complete:
-                    if ran.code != STOPPED:
-                        self._taken.append(script)
+                if reader.complete and ran.code != STOPPED:
+                    self._taken.append(script)
+                # A follower that fails says no end; what came on from where it was is a loss on the way, though.
+                tries = _NOT_WHOLE_TRIES if reader.offset > offset else tries - 1
+                if reader.complete or not tries:
                     return self._result(script, ran, output)
+                output.forget_stderr()
                 reader.resume()
             except HostChanged:
                 raise

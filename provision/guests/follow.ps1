@@ -1,7 +1,8 @@
 # Runs a kept script as SYSTEM in a scheduled task, which outlives the connection, and follows it to its end.
 # Usage: follow.ps1 DIGEST OFFSET WORKER
 # WORKER is the digest of worker.ps1, kept beside the script.
-# Prints lines "log OFFSET BASE64" and at the end "err BASE64", or "stopped" when it did not reach its end.
+# Prints lines "log FROM BASE64 TO", then "err FROM BASE64 TO", and last "end TO"; or "stopped" when it did not reach
+# its end. Positions are in bytes and go on from the log to the errors.
 # Exit code: the script's own; 98 when it was stopped.
 param([string]$Digest, [string]$Offset, [string]$Worker)
 Set-StrictMode -Version 2.0
@@ -53,8 +54,9 @@ while ($true) {
     $Ended = Test-Path -LiteralPath "$State.exit"
     $Data = Read-Rest -Path "$State.log" -From $Position
     if ($Data -ne '') {
-        "log $Position $Data"
-        $Position += [Convert]::FromBase64String($Data).Length
+        $To = $Position + [Convert]::FromBase64String($Data).Length
+        "log $Position $Data $To"
+        $Position = $To
         continue
     }
     if ($Ended) {
@@ -73,15 +75,17 @@ while ($true) {
     }
     Start-Sleep -Milliseconds 250
 }
-$From = [long]0
+$Log = $Position
 while ($true) {
-    $Data = Read-Rest -Path "$State.err" -From $From
+    $Data = Read-Rest -Path "$State.err" -From ($Position - $Log)
     if ($Data -eq '') {
         break
     }
-    "err $Data"
-    $From += [Convert]::FromBase64String($Data).Length
+    $To = $Position + [Convert]::FromBase64String($Data).Length
+    "err $Position $Data $To"
+    $Position = $To
 }
+"end $Position"
 if (@(Get-ScheduledTask -TaskName $Task -ErrorAction SilentlyContinue).Count -gt 0) {
     Unregister-ScheduledTask -TaskName $Task -Confirm:$false
 }

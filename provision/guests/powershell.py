@@ -71,14 +71,17 @@ def kept_digest(script: Script) -> str:
 
 
 class _FramedLog(LogReader):
-    """Reads follow.ps1's lines; every piece says its offset, so that nothing is lost or taken twice unseen."""
+    """Reads follow.ps1's lines; every piece says where it begins and ends, so that nothing is lost or taken twice.
+
+    A lost answer of the machine may glue the head of one line to the tail of another: such a line's text is never
+    as long as its two positions say.
+    """
 
     def __init__(self, output: Output) -> None:
         self._output = output
-        self._rest = b""
         self._offset = 0
-        self._complete = True
         self.stdout = self._take
+        self.resume()
 
     @property
     def offset(self) -> int:
@@ -86,31 +89,60 @@ class _FramedLog(LogReader):
 
     @property
     def complete(self) -> bool:
-        return self._complete
+        return self._ended and not self._hole
 
     def resume(self) -> None:
-        self._complete = True
         self._rest = b""
+        self._errors = 0
+        self._hole = self._ended = False
 
     def _take(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            words = line.split()
-            if len(words) == 3 and words[0] == b"log":
-                self._log(int(words[1]), base64.b64decode(words[2]))
-            elif len(words) == 2 and words[0] == b"err":
-                self._output.stderr(base64.b64decode(words[1]))
-            elif words == [b"stopped"]:
-                self._output.stderr(b"hybrid: the work was stopped before its end (did the machine restart?)\n")
+            if not self._hole:
+                self._hole = not self._understood(line.split())
 
-    def _log(self, offset: int, data: bytes) -> None:
-        if offset > self._offset:
-            self._complete = False
-            return
-        fresh = data[self._offset - offset :]
+    def _understood(self, words: list[bytes]) -> bool:
+        match words:
+            case [b"log", begin, text, end]:
+                return self._log(_piece(begin, text, end))
+            case [b"err", begin, text, end]:
+                return self._err(_piece(begin, text, end))
+            case [b"end", position]:
+                self._ended = True
+                return position == b"%d" % (self._offset + self._errors)
+            case [b"stopped"]:
+                self._ended = True
+                self._output.stderr(b"hybrid: the work was stopped before its end (did the machine restart?)\n")
+            case [b"log" | b"err" | b"end", *_]:
+                return False
+        return True
+
+    def _log(self, piece: tuple[int, bytes] | None) -> bool:
+        if piece is None or piece[0] > self._offset:
+            return False
+        fresh = piece[1][self._offset - piece[0] :]
         self._offset += len(fresh)
         if fresh:
             self._output.stdout(fresh)
+        return True
+
+    def _err(self, piece: tuple[int, bytes] | None) -> bool:
+        if piece is None or piece[0] != self._offset + self._errors:
+            return False
+        self._errors += len(piece[1])
+        self._output.stderr(piece[1])
+        return True
+
+
+def _piece(begin: bytes, text: bytes, end: bytes) -> tuple[int, bytes] | None:
+    """A piece and where it begins; None when it is not whole."""
+    try:
+        data = base64.b64decode(text, validate=True)
+        start, after = int(begin), int(end)
+    except ValueError:
+        return None
+    return (start, data) if start + len(data) == after else None
 
 
 class WindowsRecipes(Recipes):

@@ -44,7 +44,7 @@ class LogReader:
 
     @property
     def complete(self) -> bool:
-        """False when a piece was lost on the way: follow again from the offset."""
+        """Whether the end was told and nothing was lost on the way; otherwise follow again from the offset."""
         raise NotImplementedError
 
     def resume(self) -> None:

@@ -384,7 +384,7 @@ class WindowsBox(Box):
                 stream.seek(offset)
                 data = stream.read(60000)
             if data:
-                streams.stdout(b"log %d %s\r\n" % (offset, base64.b64encode(data)))
+                streams.stdout(b"log %d %s %d\r\n" % (offset, base64.b64encode(data), offset + len(data)))
                 offset += len(data)
                 continue
             if ended:
@@ -394,8 +394,10 @@ class WindowsBox(Box):
                 return 98
             if streams.killed.wait(0.02):
                 return 1
-        if err.stat().st_size:
-            streams.stdout(b"err %s\r\n" % base64.b64encode(err.read_bytes()))
+        said = err.read_bytes()
+        if said:
+            streams.stdout(b"err %d %s %d\r\n" % (offset, base64.b64encode(said), offset + len(said)))
+        streams.stdout(b"end %d\r\n" % (offset + len(said)))
         return int(end.read_text())
 
     def _start_task(self, digest: str, log: Path, err: Path, end: Path) -> None:

@@ -232,10 +232,11 @@ def test_a_recorded_end_is_given_once(rig: Rig, monkeypatch: pytest.MonkeyPatch)
     script = rig.script(rig.say("done"), "exit 3")
     first = rig.guest()
     monkeypatch.setattr(first, "_stop_detached", lambda _: None)
-    slow = rig.script(rig.nap(1), *script.text.splitlines())
+    # Long enough for a busy machine to begin it and for WinRM's whole seconds to pass before it ends.
+    slow = rig.script(rig.nap(4), *script.text.splitlines())
     with pytest.raises(DeadlineExceeded):
         first.run_detached(slow, Deadline(0.5))
-    time.sleep(1.5)
+    time.sleep(4)
     second = rig.guest()
     assert second.run_detached(slow, Deadline(30)).code == 3  # the end that nobody was given yet
     assert rig.box.detached_starts() == 1

@@ -47,26 +47,45 @@ def test_following_carries_worker_and_follower() -> None:
     assert lines[3] == f"run {FOLLOW.digest} {script.digest} 17 {WORKER.digest} end"
 
 
-def pieces(*parts: tuple[int, bytes]) -> bytes:
-    return b"".join(b"log %d %s\r\n" % (offset, base64.b64encode(data)) for offset, data in parts)
+def piece(begin: int, data: bytes, kind: bytes = b"log") -> bytes:
+    return b"%s %d %s %d\r\n" % (kind, begin, base64.b64encode(data), begin + len(data))
 
 
-def test_a_followed_log_is_put_together_by_offsets() -> None:
+def test_a_followed_log_is_put_together_by_its_positions() -> None:
     output = Output()
     reader = WindowsRecipes().log_reader(output)
-    wire = pieces((0, b"hello "), (6, b"world"))
+    wire = piece(0, b"hello ") + piece(6, b"world")
     for byte in wire:
         reader.stdout(bytes([byte]))
-    reader.stdout(pieces((3, b"lo world!")))  # told again after a break: only the new part counts
-    assert output.out == "hello world!"
-    assert (reader.offset, reader.complete) == (12, True)
+    reader.stdout(piece(3, b"lo world!"))  # told again after a break: only the new part counts
+    assert (reader.offset, reader.complete) == (12, False)
+    reader.stdout(piece(12, b"oh", b"err") + b"end 14\r\n")
+    assert (output.out, output.err, reader.complete) == ("hello world!", "oh", True)
 
 
 def test_a_hole_in_a_followed_log_is_seen() -> None:
     output = Output()
     reader = WindowsRecipes().log_reader(output)
-    reader.stdout(pieces((0, b"ab"), (5, b"fg")))
+    reader.stdout(piece(0, b"ab") + piece(5, b"fg") + b"end 7\r\n")
     assert (reader.offset, reader.complete, output.out) == (2, False, "ab")
     reader.resume()
-    reader.stdout(pieces((2, b"cdefg")))
+    reader.stdout(piece(2, b"cdefg") + b"end 7\r\n")
     assert (reader.complete, output.out) == (True, "abcdefg")
+
+
+def test_whatever_piece_of_the_wire_is_lost_nothing_wrong_is_taken_and_the_log_comes_whole() -> None:
+    parts = [bytes([letter]) * 8 for letter in b"abcdef"]
+    lines = [piece(8 * number, part) for number, part in enumerate(parts)]
+    wire = b"".join([*lines, piece(48, b"oh", b"err"), b"end 50\r\n"])
+    for begin in range(len(wire)):
+        for end in range(begin + 1, len(wire) + 1):
+            output = Output()
+            reader = WindowsRecipes().log_reader(output)
+            reader.stdout(wire[:begin] + wire[end:])
+            assert b"".join(parts).startswith(output.out.encode())
+            if not reader.complete:
+                output.forget_stderr()
+                reader.resume()
+                again = [piece(reader.offset, b"".join(parts)[reader.offset :])] if reader.offset < 48 else []
+                reader.stdout(b"".join([*again, piece(48, b"oh", b"err"), b"end 50\r\n"]))
+            assert (reader.complete, output.out.encode(), output.err) == (True, b"".join(parts), "oh"), (begin, end)
