@@ -14,8 +14,11 @@ class ArtifactSpec:
 
     Attributes:
         name: unique in a cluster and the file name on machines, e.g. ``kubelet.exe``, ``containerd-linux.tar.gz``.
-        url: where its publisher keeps it (``mirrors:`` may replace the base).
+        url: where its publisher keeps it (``mirrors:`` may replace the base), or by whom it is made:
+            ``build:PROJECT/TREE/TARGET`` (a build from source), ``file:PATH`` (a file of the user's own),
+            ``image:REFERENCE`` (an archive of a container image, exported or built).
         checksum_url: the publisher's checksum file; None when there is none (then the lock pins what came first).
+        member: the file inside the archive that is wanted of it, if it is checked for one.
     """
 
     name: str
@@ -24,6 +27,7 @@ class ArtifactSpec:
     checksum_url: str | None
     os: Os | None = None
     arch: str = "amd64"
+    member: str | None = None
 
 
 # Where delivered files lie on Linux machines; the file name is the artifact's name.

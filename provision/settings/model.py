@@ -221,6 +221,36 @@ class Rehearsal(Part):
     faults: Annotated[tuple[str, ...], _about("names of the faults to play")] = ()
 
 
+class SourceState(Part):
+    """The state of a source tree that a word of the settings means now (see `provision.build.base.Source`)."""
+
+    remote: str
+    commit: str
+    tree: str
+    dirty: bool
+    version: str
+    committed: int
+    go: str
+
+
+class Chosen(Part):
+    """What the words of ``kubernetes`` mean now: resolved once, pinned by the lock; never written by hand.
+
+    Attributes:
+        control_plane: where the control plane (and all of Linux, and the tools) comes from.
+        version: the control plane's version, without ``v``.
+        nodes: the version of the Windows nodes' kubelet and kube-proxy, without ``v``.
+        source: what is built; None when nothing is.
+        why: one sentence for `invoke plan`.
+    """
+
+    control_plane: Literal["release", "ci", "source"]
+    version: str
+    nodes: str
+    source: SourceState | None = None
+    why: str
+
+
 class Settings(Part):
     """The whole file."""
 
@@ -248,6 +278,8 @@ class Settings(Part):
     images: Images = Images()
     timeouts: Timeouts = Timeouts()
     rehearsal: Rehearsal = Rehearsal()
+    # Not a key of the file: what its words mean now. None until they have been resolved.
+    chosen: Annotated[Chosen | None, Field(default=None, exclude=True)] = None
 
     def machine(self, name: str) -> Machine:
         """The machine of that name; KeyError when there is none."""

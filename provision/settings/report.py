@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from provision.secrets import MASK, Secret
 from provision.settings.load import Loaded
 from provision.settings.model import Settings
+from provision.settings.shape import root
 
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
 
@@ -51,7 +52,7 @@ def _origin(key: str, loaded: Loaded) -> str:
 
 def flatten(settings: Settings) -> Iterator[tuple[str, Any]]:
     """Every key with its value; tables and lists that are free in form are one value."""
-    for name in type(settings).model_fields:
+    for name in root().names():
         value = getattr(settings, name)
         if name == "machines":
             for machine in value:

@@ -40,13 +40,17 @@ class Shape:
 
     def names(self) -> tuple[str, ...]:
         """The keys of a part."""
-        return tuple(self.part.model_fields) if self.part else ()
+        return tuple(name for name in self.part.model_fields if self._field(name)) if self.part else ()
+
+    def _field(self, name: str) -> FieldInfo | None:
+        """A field that the file may have; what is resolved later is none."""
+        field = self.part.model_fields.get(name) if self.part else None
+        return field if field and not field.exclude else None
 
     def below(self, key: str) -> Shape | None:
         """The shape of one key or item; None when there is no such key."""
         if self.kind == "part":
-            assert self.part is not None
-            field = self.part.model_fields.get(key)
+            field = self._field(key)
             return _of_field(field) if field else None
         return self.inner if self.kind in ("table", "list") else Shape("any")
 
