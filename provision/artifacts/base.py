@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Protocol
+
+from provision.clock import Deadline
 
 Os = Literal["linux", "windows"]
+OnBytes = Callable[[int, int | None], None]  # bytes so far, bytes in all if known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +34,31 @@ class ArtifactSpec:
     os: Os | None = None
     arch: str = "amd64"
     member: str | None = None
+
+    @property
+    def maker(self) -> str | None:
+        """Who makes the file: ``build``, ``file`` or ``image``; None when it is downloaded."""
+        scheme = self.url.partition(":")[0]
+        return scheme if scheme in MAKERS else None
+
+
+MAKERS = ("build", "file", "image")
+
+
+class Maker(Protocol):
+    """Makes a file that nobody publishes: from source, from the user's own, from a registry or a cluster."""
+
+    def __call__(
+        self, spec: ArtifactSpec, deadline: Deadline, on_bytes: OnBytes | None, stop: threading.Event | None
+    ) -> Path:
+        """The finished file, checked by its maker.
+
+        A file below the cache's ``tmp/`` is moved into the cache, any other is copied and stays.
+
+        Raises:
+            ArtifactError: it cannot be made.
+        """
+        ...
 
 
 # Where delivered files lie on Linux machines; the file name is the artifact's name.

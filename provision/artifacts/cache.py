@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +30,23 @@ class Cache:
 
     def has(self, digest: str) -> bool:
         return self.path(digest).is_file()
+
+    @property
+    def temporary(self) -> Path:
+        """Where files are made; what lies here is adopted by moving it."""
+        return self.root / "tmp"
+
+    def keep(self, file: Path, digest: str) -> Path:
+        """Take a finished file of this digest: moved from `temporary`, copied from elsewhere; returns its place."""
+        if self.has(digest):
+            return self.path(digest)
+        if file.is_relative_to(self.temporary):
+            return self.adopt(file, digest)
+        self.temporary.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.temporary, prefix="copy-") as folder:
+            copy = Path(folder) / "file"
+            shutil.copyfile(file, copy)
+            return self.adopt(copy, digest)
 
     def adopt(self, file: Path, digest: str) -> Path:
         """Move a file of this digest into the cache (the caller has computed it); returns its place."""

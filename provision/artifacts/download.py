@@ -13,11 +13,11 @@ from urllib.request import url2pathname
 import requests
 
 from provision import clock
+from provision.artifacts.base import OnBytes
 from provision.clock import Deadline
 from provision.errors import ArtifactError
 
 T = TypeVar("T")
-OnBytes = Callable[[int, int | None], None]  # bytes so far, bytes in all if known
 
 _ATTEMPTS = 5
 _CONNECT, _READ = 10.0, 60.0  # seconds

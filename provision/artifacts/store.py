@@ -6,9 +6,10 @@ import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from provision.artifacts import download
-from provision.artifacts.base import ArtifactSpec
+from provision.artifacts.base import ArtifactSpec, Maker, OnBytes
 from provision.artifacts.cache import Cache, file_digest
 from provision.artifacts.lock import ArtifactLock
 from provision.clock import Deadline
@@ -24,6 +25,8 @@ class ArtifactStore:
         mirrors: gives base URL -> base URL or folder; asked when something is fetched.
         offline: never open a connection.
         proxy: URL of an HTTP proxy for downloads; None leaves it to the environment.
+        makers: scheme of a spec's URL (``build``, ``file``, ``image``) -> who makes such a file. They are
+            asked with ``offline``, too: each knows by itself what it would have to fetch.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class ArtifactStore:
         mirrors: Callable[[], Mapping[str, str]] = dict,
         offline: bool = False,
         proxy: str | None = None,
+        makers: Mapping[str, Maker] = MappingProxyType({}),
     ) -> None:
         self.specs = {spec.name: spec for spec in specs}
         self.cache = cache
@@ -42,6 +46,7 @@ class ArtifactStore:
         self._mirrors = mirrors
         self.offline = offline
         self._proxy = proxy
+        self._makers = makers
 
     def facts(self) -> HostFacts:
         """What is resolved, and what is in the cache; opens nothing but the lock."""
@@ -63,7 +68,7 @@ class ArtifactStore:
         self,
         name: str,
         deadline: Deadline,
-        on_bytes: download.OnBytes | None = None,
+        on_bytes: OnBytes | None = None,
         stop: threading.Event | None = None,
     ) -> Path:
         """Make sure that the file is in the cache and pinned.
@@ -75,6 +80,8 @@ class ArtifactStore:
         entry = self.lock.find(spec)
         if entry is not None and self.cache.has(entry.sha256):
             return self.cache.path(entry.sha256)
+        if spec.maker is not None:
+            return self._make(spec, deadline, on_bytes, stop)
         if self.offline:
             raise ArtifactError(
                 f"{name} {spec.version} is not in the cache, and --offline forbids to fetch it",
@@ -97,6 +104,15 @@ class ArtifactStore:
                 size = target.stat().st_size
                 self.lock.pin(spec, sha256=target.name, size=size, checked=expected is not None)
             return target
+
+    def _make(
+        self, spec: ArtifactSpec, deadline: Deadline, on_bytes: OnBytes | None, stop: threading.Event | None
+    ) -> Path:
+        made = self._makers[spec.maker or ""](spec, deadline, on_bytes, stop)
+        # Not compared with an older pin: what was made is what its maker says, e.g. with another compiler.
+        target = self.cache.keep(made, file_digest(made))
+        self.lock.pin(spec, sha256=target.name, size=target.stat().st_size, checked=True)
+        return target
 
     def _published(self, spec: ArtifactSpec, deadline: Deadline) -> str | None:
         if spec.checksum_url is None:
