@@ -9,13 +9,16 @@ from provision.knowledge.base import NotKnown
 from provision.knowledge.boxes import VAGRANT_PROVIDERS, BoxRow, box, stale
 from provision.knowledge.networks import CalicoRow, CniRow, calico, cni, cni_for, cni_patch
 from provision.knowledge.releases import (
+    NEWEST,
     RELEASES,
     SKEW,
     KubernetesRow,
     kubeadm_api,
     kubernetes,
     kubernetes_patch,
+    newer_than_known,
     proxy_gates,
+    released,
     removed_kubelet_flags,
 )
 from provision.knowledge.runtimes import ContainerdRow, containerd, containerd_for, containerd_patch
@@ -23,6 +26,7 @@ from provision.knowledge.versions import Version, parse
 from provision.knowledge.windows_versions import BadUpdate, RegistryValue, WindowsRow, known_bad, windows
 
 __all__ = [
+    "NEWEST",
     "RELEASES",
     "SKEW",
     "VAGRANT_PROVIDERS",
@@ -49,10 +53,12 @@ __all__ = [
     "kubeadm_api",
     "kubernetes",
     "kubernetes_patch",
+    "newer_than_known",
     "parse",
     "pause_image",
     "pins",
     "proxy_gates",
+    "released",
     "removed_kubelet_flags",
     "stale",
     "windows",

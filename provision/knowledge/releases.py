@@ -142,6 +142,9 @@ RELEASES: dict[str, KubernetesRow] = {
     )
 }
 
+NEWEST = max(RELEASES, key=lambda minor: parse(minor).minor)
+"""The newest minor that is known."""
+
 # In the order in which they went; a flag that an older minor removed is gone in all later ones.
 # Source: the release notes of each minor.
 _REMOVED_BEFORE = (
@@ -159,21 +162,37 @@ _REMOVED_BEFORE = (
 def kubernetes(version: str) -> KubernetesRow:
     """The row of a version (``1.36``, ``v1.36.4``, ``1.36.0-rc.1``).
 
+    A minor of 1 that is newer than all rows is taken as the newest of them: what is being developed is
+    nearest to what came last, and nobody knows more of it.
+
     Raises:
         NotKnown: no row; its ``nearest`` is the nearest supported minor.
         ValueError: the text is no version.
     """
-    return row_for("Kubernetes", version, RELEASES)
+    return RELEASES[NEWEST] if newer_than_known(version) else row_for("Kubernetes", version, RELEASES)
+
+
+def newer_than_known(version: str) -> bool:
+    """Whether a version belongs to a minor that came, or will come, after the newest row; ValueError for no version."""
+    parsed, newest = parse(version), parse(NEWEST)
+    return parsed.major == newest.major and parsed.minor > newest.minor
+
+
+def released(version: str) -> bool:
+    """Whether the version's minor has had its first release, as far as is known here."""
+    row = RELEASES.get(parse(version).line)
+    return row is not None and not parse(row.latest).pre
 
 
 def kubernetes_patch(version: str) -> str:
     """The version in full, without ``v``: ``1.36`` is the latest patch known of that minor.
 
     Raises:
-        NotKnown, ValueError: as `kubernetes`.
+        NotKnown: no row, and no patch that would make the version whole.
+        ValueError: as `kubernetes`.
     """
     parsed = parse(version)
-    return kubernetes(version).latest if parsed.patch is None else str(parsed)
+    return row_for("Kubernetes", version, RELEASES).latest if parsed.patch is None else str(parsed)
 
 
 def kubeadm_api(version: str) -> KubeadmApi:

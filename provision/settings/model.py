@@ -18,6 +18,7 @@ from provision.settings.values import (
     Address,
     Cidr,
     ClusterName,
+    KubernetesWord,
     Mac,
     Mebibytes,
     ProxyUrl,
@@ -53,7 +54,9 @@ class Kubernetes(Part):
     are what the nodes run; ``compatibility`` says which release that is.
     """
 
-    version: Annotated[VersionText, _about("a minor (its latest known patch is taken) or a full version")] = "1.36"
+    version: Annotated[
+        KubernetesWord, _about("a minor (its latest known patch is taken), a full version, or a CI build (ci/latest)")
+    ] = "1.36"
     sha: Annotated[Sha | None, _about("a commit to build, 7 to 40 hex digits")] = None
     ref: Annotated[str | None, _about("a branch, a tag or pull/12345 to build")] = None
     path: Annotated[Path | None, _about("a local checkout to build, uncommitted changes included")] = None
@@ -233,6 +236,18 @@ class SourceState(Part):
     go: str
 
 
+class OwnFile(Part):
+    """A program of the user's own (``kubernetes.binaries``), as it is now.
+
+    Attributes:
+        version: what was stamped into it, without ``v``.
+    """
+
+    path: Path
+    version: str
+    sha256: str
+
+
 class Chosen(Part):
     """What the words of ``kubernetes`` mean now: resolved once, pinned by the lock; never written by hand.
 
@@ -240,7 +255,11 @@ class Chosen(Part):
         control_plane: where the control plane (and all of Linux, and the tools) comes from.
         version: the control plane's version, without ``v``.
         nodes: the version of the Windows nodes' kubelet and kube-proxy, without ``v``.
-        source: what is built; None when nothing is.
+        source: what is built for the Windows nodes; None when nothing is.
+        plane_source: what the control plane is built from (``control_plane`` is source); it stays when the
+            nodes' source moves on, because a control plane is not changed in place.
+        containerd, hcsshim: what is built of them; None when their releases are taken.
+        binaries: the user's own files, by file name; each replaces what would be taken else.
         why: one sentence for `invoke plan`.
     """
 
@@ -248,6 +267,10 @@ class Chosen(Part):
     version: str
     nodes: str
     source: SourceState | None = None
+    plane_source: SourceState | None = None
+    containerd: SourceState | None = None
+    hcsshim: SourceState | None = None
+    binaries: Mapping[str, OwnFile] = Field(default_factory=dict)
     why: str
 
 

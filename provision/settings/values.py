@@ -13,6 +13,7 @@ from provision.settings.problems import Complaint
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
+_CI = re.compile(r"ci/(?:latest|latest-\d+\.\d+|(?P<version>v?\d+\.\d+\.\d+-.+))")
 _SHA = re.compile(r"[0-9a-f]{7,40}")
 _MEMORY_WITH_UNIT = re.compile(r"(\d+)\s*(g|gb|gi|gib|m|mb|mi|mib)", re.IGNORECASE)
 
@@ -33,6 +34,20 @@ def _version(value: str) -> str:
     except ValueError as error:
         raise Complaint(f"{value!r} is not a version", "write a minor (1.36) or a full version (1.36.4)") from error
     return value.strip().removeprefix("v")
+
+
+def _kubernetes(value: str) -> str:
+    text = value.strip()
+    if not text.startswith("ci"):
+        return _version(text)
+    match = _CI.fullmatch(text)
+    if match is None:
+        raise Complaint(
+            f"{value!r} names no CI build", "write ci/latest, ci/latest-1.37, or one in full: ci/v1.37.0-alpha.1.5+abc"
+        )
+    if match["version"]:
+        return f"ci/v{_version(match['version'])}"
+    return text
 
 
 def _network(value: Any) -> Any:
@@ -122,6 +137,7 @@ def _proxy(value: str) -> str:
 
 
 VersionText = Annotated[str, AfterValidator(_version)]
+KubernetesWord = Annotated[str, AfterValidator(_kubernetes)]
 Sha = Annotated[str, AfterValidator(_sha)]
 Cidr = Annotated[IPv4Network, BeforeValidator(_network)]
 Address = Annotated[IPv4Address, BeforeValidator(_address)]

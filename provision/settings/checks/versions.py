@@ -13,6 +13,7 @@ from provision.settings.problems import Path
 
 _VERSION: Path = ("kubernetes", "version")
 _FROM = ("sha", "ref", "path")
+_SOURCES: tuple[Path, ...] = tuple(("kubernetes", key) for key in _FROM)
 # Tags and release branches name their release; other branches do not.
 _REF = re.compile(r"(?:release-|v|tags/v)(\d+\.\d+(?:\.\d+)?(?:-[\w.]+)?)")
 
@@ -38,7 +39,9 @@ def which_kubernetes(settings: Settings, given: frozenset[Path]) -> Iterator[Fin
         yield Finding(
             also[-1], f"{' and '.join(named)} name Kubernetes at the same time", f"keep one of {', '.join(named)}", also
         )
-    elif named and kubernetes.control_plane != "release" and _VERSION in given and kubernetes.version != _default():
+    elif (
+        named and kubernetes.control_plane not in ("release", "ci") and _VERSION in given and not _is_default(settings)
+    ):
         yield Finding(
             also[0],
             f"{named[0]} and version name Kubernetes at the same time",
@@ -51,11 +54,28 @@ def which_kubernetes(settings: Settings, given: frozenset[Path]) -> Iterator[Fin
             "compatibility without a build of your own says nothing",
             "delete it, or name the build by sha, ref, path or binaries",
         )
+    if kubernetes.from_source and (named or kubernetes.version.startswith("ci/")):
+        yield Finding(
+            ("kubernetes", "from_source"),
+            f"from_source builds a release, and {named[0] if named else 'a CI build'} is none",
+            "delete from_source: what sha, ref and path name is built anyway",
+            also,
+        )
+    if kubernetes.version.startswith("ci/") and kubernetes.control_plane in ("release", "source"):
+        yield Finding(
+            ("kubernetes", "control_plane"),
+            f"version {kubernetes.version} is a CI build, control_plane says {kubernetes.control_plane}",
+            "delete control_plane, or name the version of a release",
+            (_VERSION,),
+        )
 
 
-def _default() -> str:
-    # variables.yaml says version: "1.36" from the start; only another one contradicts a sha.
-    return knowledge.kubernetes_patch(Kubernetes().version)
+def _is_default(settings: Settings) -> bool:
+    # variables.yaml says version: "1.36" from the start; only another one contradicts a sha.  Once the words
+    # have been resolved, the version is what they mean.
+    return settings.chosen is not None or settings.kubernetes.version == knowledge.kubernetes_patch(
+        Kubernetes().version
+    )
 
 
 def which_hcsshim(settings: Settings) -> Iterator[Finding]:
@@ -69,13 +89,54 @@ def which_hcsshim(settings: Settings) -> Iterator[Finding]:
         )
 
 
+def planned(settings: Settings) -> str | None:
+    """The control plane's version (or only its minor), as far as is known: before its words have been resolved, and
+    without a hint, a build of one's own and the newest CI build say nothing."""
+    if settings.chosen is not None:
+        return settings.chosen.version
+    kubernetes = settings.kubernetes
+    if _named(kubernetes) and kubernetes.control_plane != "release":
+        return nodes_release(kubernetes)
+    if kubernetes.version.startswith("ci/"):
+        word = kubernetes.version.removeprefix("ci/")
+        return word.removeprefix("latest-") if word != "latest" else None
+    return kubernetes.version
+
+
+def in_development(settings: Settings) -> bool:
+    """Whether this is no release: then no project's table of supported versions speaks of it."""
+    kubernetes, version = settings.kubernetes, planned(settings)
+    ci = kubernetes.version.startswith("ci/") or kubernetes.control_plane == "ci"
+    return _named(kubernetes) or ci or (version is not None and bool(knowledge.parse(version).pre))
+
+
+def _named(kubernetes: Kubernetes) -> bool:
+    return any(getattr(kubernetes, key) is not None for key in _FROM)
+
+
 def known_release(settings: Settings) -> Iterator[Finding]:
-    """The release is one that we know."""
+    """The release is one that we know, or so new that the newest that we know stands for it."""
+    version = planned(settings)
+    if version is None:
+        return
     try:
-        knowledge.kubernetes(settings.kubernetes.version)
+        _known(settings, version)
     except knowledge.NotKnown as unknown:
         nearest = _supported(settings, unknown.nearest)
-        yield Finding(_VERSION, unknown.what, f'write version: "{nearest}", the nearest that is supported')
+        yield Finding(_VERSION, unknown.what, f'write version: "{nearest}", the nearest that is supported', _SOURCES)
+        return
+    if knowledge.newer_than_known(version):
+        yield Finding(
+            _VERSION,
+            f"Kubernetes {version} is newer than all that is known here: it is set up as {knowledge.NEWEST} is",
+        )
+
+
+def _known(settings: Settings, version: str) -> None:
+    """Refuse (`NotKnown`) what is too old, and a minor so new that nobody here knows its patches."""
+    knowledge.kubernetes(version)
+    if not in_development(settings):
+        knowledge.kubernetes_patch(version)
 
 
 def _supported(settings: Settings, nearest: str) -> str:
@@ -100,30 +161,41 @@ def nodes_release(kubernetes: Kubernetes) -> str | None:
 
 def skew(settings: Settings) -> Iterator[Finding]:
     """A kubelet is never newer than the API server, nor more than three minors older."""
-    kubernetes = settings.kubernetes
-    nodes = nodes_release(kubernetes)
-    own = any(getattr(kubernetes, key) is not None for key in _FROM)
-    # A source build without control_plane: release runs everywhere, so there is no skew to judge.
-    if nodes is None or not (kubernetes.binaries or (own and kubernetes.control_plane == "release")):
-        return
-    node, plane = knowledge.parse(nodes), knowledge.parse(kubernetes.version)
-    key = "compatibility" if kubernetes.compatibility else "ref"
+    kubernetes, chosen = settings.kubernetes, settings.chosen
+    if chosen is not None:
+        nodes, control_plane = chosen.nodes, chosen.version
+        key = next((key for key in _FROM if getattr(kubernetes, key) is not None), "binaries")
+    else:
+        # A source build without control_plane: release brings its own control plane: no skew to judge yet.
+        own = kubernetes.binaries or (_named(kubernetes) and kubernetes.control_plane == "release")
+        named = nodes_release(kubernetes)
+        if named is None or not own or kubernetes.version.startswith("ci/"):
+            return
+        nodes, control_plane = named, kubernetes.version
+        key = "compatibility" if kubernetes.compatibility else "ref"
+    node, plane = knowledge.parse(nodes), knowledge.parse(control_plane)
     oldest = f"{plane.major}.{max(0, plane.minor - knowledge.SKEW)}"
+    also = (("kubernetes", "control_plane"), _VERSION)
     if (node.major, node.minor) > (plane.major, plane.minor):
+        if chosen is not None and kubernetes.control_plane in ("release", "ci"):
+            what = f"control_plane: {kubernetes.control_plane} is {control_plane}"
+            remedy = f"write control_plane: auto (or source), raise version to {node.line}, or build a kubelet of"
+        else:
+            what, remedy = control_plane, f"raise kubernetes.version to {node.line}, or build a kubelet of"
         yield Finding(
             ("kubernetes", key),
-            f"the nodes' kubelet ({nodes}) is newer than the control plane ({kubernetes.version})",
-            f"raise kubernetes.version to {node.line}, or build a kubelet of {oldest} to {plane.line}",
-            (_VERSION,),
+            f"the nodes' kubelet ({nodes}) is newer than the control plane ({what})",
+            f"{remedy} {oldest} to {plane.line}",
+            also,
         )
     elif node.major == plane.major and plane.minor - node.minor > knowledge.SKEW:
         yield Finding(
             ("kubernetes", key),
             f"the nodes' kubelet ({nodes}) is more than {knowledge.SKEW} minors older than the control plane"
-            f" ({kubernetes.version})",
+            f" ({control_plane})",
             f"build a kubelet of {oldest} to {plane.line}, or lower kubernetes.version to "
             f"{node.major}.{node.minor + knowledge.SKEW}",
-            (_VERSION,),
+            also,
         )
 
 
@@ -141,6 +213,8 @@ def binaries(settings: Settings) -> Iterator[Finding]:
 
 def components(settings: Settings) -> Iterator[Finding]:
     """Arguments go to components that there are, without dashes; removed kubelet flags are refused."""
+    version = planned(settings)
+    removed = knowledge.removed_kubelet_flags(version) if version else ()
     for component, flags in settings.kubernetes.extra_args.items():
         path = ("kubernetes", "extra_args", component)
         if component not in COMPONENTS:
@@ -150,17 +224,20 @@ def components(settings: Settings) -> Iterator[Finding]:
         for flag in flags:
             if flag.startswith("-"):
                 yield Finding((*path, flag), "the flag has dashes", f"write {flag.lstrip('-')}")
-            elif component == "kubelet" and f"--{flag}" in knowledge.removed_kubelet_flags(settings.kubernetes.version):
+            elif component == "kubelet" and f"--{flag}" in removed:
                 yield Finding(
                     (*path, flag),
-                    f"kubelet {settings.kubernetes.version} does not start with this flag: it was removed",
+                    f"kubelet {version} does not start with this flag: it was removed",
                     "delete it, or write it as kubernetes.kubelet_config where the configuration file has it",
                 )
 
 
 def runtime(settings: Settings) -> Iterator[Finding]:
     """containerd is one that the release supports."""
-    release = knowledge.kubernetes(_minor(settings))
+    minor = _minor(settings)
+    if minor is None:
+        return
+    release = knowledge.kubernetes(minor)
     wanted: dict[str, list[str]] = {settings.containerd.linux: ["linux"]}
     if settings.windows:
         wanted.setdefault(settings.containerd.windows, []).append("windows")
@@ -174,25 +251,31 @@ def runtime(settings: Settings) -> Iterator[Finding]:
 
 
 def network_plugin(settings: Settings) -> Iterator[Finding]:
-    """The CNI supports the release."""
+    """The CNI supports the release; of what is being developed, nobody's table speaks."""
     project = settings.cni
     path = (project, "version")
     version = getattr(settings, project).version
     minor = _minor(settings)
-    fitting = knowledge.cni_for(project, minor)
+    fitting = knowledge.cni_for(project, minor or knowledge.NEWEST)
     try:
         row = knowledge.cni(project, version)
     except knowledge.NotKnown as unknown:
         yield Finding(path, unknown.what, f"write {project}.version: {fitting.version if fitting else unknown.nearest}")
         return
-    if row.kubernetes and minor not in row.kubernetes:
-        newest = row.kubernetes[-1]
-        yield Finding(
-            path,
-            f"{project} {version} supports Kubernetes {row.kubernetes[0]} to {newest}, not {minor}",
-            f"write {project}.version: {fitting.version}" if fitting else f'write kubernetes.version: "{newest}"',
-            (_VERSION,),
-        )
+    if not row.kubernetes or minor is None or minor in row.kubernetes:
+        return
+    newest = row.kubernetes[-1]
+    what = f"{project} {version} supports Kubernetes {row.kubernetes[0]} to {newest}, not {minor}"
+    if in_development(settings) and knowledge.parse(minor) > knowledge.parse(newest):
+        if settings.chosen is not None:
+            yield Finding(path, f"{what}; it is tried")
+        return
+    yield Finding(
+        path,
+        what,
+        f"write {project}.version: {fitting.version}" if fitting else f'write kubernetes.version: "{newest}"',
+        (_VERSION,),
+    )
 
 
 def network_plugin_on_windows(settings: Settings) -> Iterator[Finding]:
@@ -212,9 +295,13 @@ def network_plugin_on_windows(settings: Settings) -> Iterator[Finding]:
             )
 
 
-def _minor(settings: Settings) -> str:
-    """The release's minor; the one that `known_release` proposes where it is not known."""
+def _minor(settings: Settings) -> str | None:
+    """The release's minor, None while nobody knows it; the one that `known_release` proposes where that is unknown."""
+    version = planned(settings)
+    if version is None:
+        return None
     try:
-        return knowledge.kubernetes(settings.kubernetes.version).minor
+        _known(settings, version)
+        return knowledge.parse(version).line
     except knowledge.NotKnown as unknown:
         return _supported(settings, unknown.nearest)

@@ -93,12 +93,22 @@ def test_removed_flags_stay_removed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "nearest"), [("1.9", "1.33"), ("1.26.3", "1.33"), ("1.38.0-alpha.1", "1.37"), ("2.0", "1.37")]
+    ("version", "nearest"), [("1.9", "1.33"), ("1.26.3", "1.33"), ("1.32.9", "1.33"), ("2.0", "1.37")]
 )
 def test_an_unknown_release_names_the_nearest(version: str, nearest: str) -> None:
     with pytest.raises(knowledge.NotKnown) as caught:
         knowledge.kubernetes(version)
     assert caught.value.nearest == nearest
+
+
+def test_what_is_being_developed_is_like_the_newest_that_is_known() -> None:
+    assert knowledge.kubernetes("1.38.0-alpha.0.12+abc").minor == "1.37"
+    assert knowledge.newer_than_known("1.38.0-alpha.1") and not knowledge.newer_than_known("1.37.4")
+    assert knowledge.pause_image("1.41.0") == knowledge.pause_image("1.37")
+    assert knowledge.released("1.36.5-rc.0.4+abc") and not knowledge.released("1.38.0-alpha.1")
+    assert knowledge.kubernetes_patch("1.38.0-alpha.1") == "1.38.0-alpha.1"
+    with pytest.raises(knowledge.NotKnown):
+        knowledge.kubernetes_patch("1.38")  # its patches are unknown
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ CASES = [
     ),
     case(
         "kubernetes too new",
-        "kubernetes:\n  version: 1.44.1\n",
+        "kubernetes:\n  version: 1.44\n",
         Said(2, "kubernetes.version", r"newer than all", '"1.36"'),
     ),
     case(
@@ -152,6 +152,22 @@ CASES = [
         "release too new for calico",
         "kubernetes:\n  version: 1.37\n",
         Said(2, "calico.version", r"not 1\.37", r'kubernetes\.version: "1\.36"'),
+    ),
+    case(
+        "a patch of a release too new for calico",
+        "kubernetes:\n  version: 1.44.1\n",
+        Said(2, "calico.version", r"not 1\.44", r'kubernetes\.version: "1\.36"'),
+    ),
+    case("no CI build", "kubernetes:\n  version: ci/newest\n", Said(2, "kubernetes.version", "no CI", "ci/latest")),
+    case(
+        "CI and release",
+        "kubernetes:\n  version: ci/latest\n  control_plane: release\n",
+        Said(3, "kubernetes.control_plane", "is a CI build", "delete control_plane"),
+    ),
+    case(
+        "a release from source that is a commit",
+        "kubernetes:\n  sha: abcdef1\n  from_source: true\n",
+        Said(3, "kubernetes.from_source", "sha is none", "delete"),
     ),
     case("calico unknown", "calico:\n  version: 3.25\n", Said(2, "calico.version", "too old", r"3\.32\.1")),
     case(
