@@ -1,0 +1,6 @@
+// Command kube-apiserver.
+package main
+
+import "k8s.io/kubernetes/pkg/say"
+
+func main() { say.Ready("kube-apiserver") }

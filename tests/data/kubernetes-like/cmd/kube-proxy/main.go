@@ -1,0 +1,6 @@
+// Command kube-proxy.
+package main
+
+import "k8s.io/kubernetes/pkg/say"
+
+func main() { say.Ready("kube-proxy") }

@@ -1,0 +1,4 @@
+package app
+
+// Change differs from commit to commit.
+const Change = ""

@@ -1,0 +1,6 @@
+//go:build !windows
+
+package app
+
+// Home is where the kubelet keeps its files.
+const Home = "/var/lib/kubelet"
