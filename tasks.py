@@ -19,6 +19,7 @@ _SETTINGS = {
     "variables": "the settings file (default: variables.yaml in this folder)",
     "set": "one setting, as a.b=value; repeatable",
 }
+_OFFLINE = "open no connection to a publisher: only the cache and folders in `mirrors`"
 _RUN = {
     "json": "machine-readable: one JSON document on stdout, words on stderr",
     "verbose": "show every line that the scripts print",
@@ -59,6 +60,7 @@ def _call(command: str, **flags: object) -> None:
         **_RUN,
         "only": "only this step (name, or name@machine); all others must be true already; repeatable",
         "from_": "only this step and those after it in the plan",
+        "offline": _OFFLINE,
     },
 )
 def up(
@@ -69,15 +71,19 @@ def up(
     set: Sequence[str] | None = None,
     only: Sequence[str] | None = None,
     from_: str = "",
+    offline: bool = False,
 ) -> None:
     """Take the cluster from variables.yaml to Ready; goes on from what the machines say."""
-    _call("up", variables=variables, set=set or (), only=only or (), from_=from_, json=json, verbose=verbose)
+    flags = {"variables": variables, "set": set or (), "only": only or (), "from_": from_, "offline": offline}
+    _call("up", json=json, verbose=verbose, **flags)
 
 
-@task(iterable=["set"], help={**_SETTINGS, "json": _RUN["json"]})
-def plan(c: Context, variables: str = "", set: Sequence[str] | None = None, json: bool = False) -> None:
+@task(iterable=["set"], help={**_SETTINGS, "json": _RUN["json"], "offline": _OFFLINE})
+def plan(
+    c: Context, variables: str = "", set: Sequence[str] | None = None, json: bool = False, offline: bool = False
+) -> None:
     """Show what is true, what is missing and why; changes nothing."""
-    _call("plan", variables=variables, set=set or (), json=json)
+    _call("plan", variables=variables, set=set or (), json=json, offline=offline)
 
 
 @task(iterable=["set"], help={**_SETTINGS, "json": _RUN["json"]})

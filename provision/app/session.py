@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from provision.artifacts.cache import Cache
 from provision.artifacts.catalog import needed
 from provision.artifacts.lock import ArtifactLock
 from provision.artifacts.store import ArtifactStore
+from provision.artifacts.web import Web
 from provision.doctor.choose import choose, require
 from provision.errors import HostError, Refused
 from provision.host.files import write_atomically
@@ -37,6 +38,7 @@ class Session:
     Attributes:
         settings: effective, with the provider chosen (never ``auto``).
         notices: what the user should know before anything starts.
+        offline: only what is on this computer (cache, folders in ``mirrors``) may be used.
     """
 
     loaded: Loaded
@@ -44,6 +46,7 @@ class Session:
     workspace: Workspace
     provider: Provider
     notices: tuple[str, ...]
+    offline: bool = False
 
     @property
     def rehearsed(self) -> bool:
@@ -58,17 +61,40 @@ class Session:
         """The journal's folder; a rehearsal's runs are kept apart from real ones."""
         return self.workspace.rehearsal / "runs" if self.rehearsed else self.workspace.runs
 
+    def lock(self) -> ArtifactLock:
+        """What this cluster was made of; a rehearsal has a lock of its own.
+
+        Raises:
+            ArtifactError, Refused: as `ArtifactLock`.
+        """
+        if self.rehearsed:
+            return ArtifactLock(self.workspace.rehearsal / "artifacts.lock.yaml", rehearsed=True)
+        return ArtifactLock(self.workspace.root / "artifacts.lock.yaml", rehearsed=False)
+
+    def cache(self) -> Cache:
+        """The cache of files: one for all real clusters of this computer, one for each rehearsal."""
+        return Cache(self.workspace.rehearsal / "cache" if self.rehearsed else cache_root())
+
+    def mirrors(self) -> Mapping[str, str]:
+        """Base URL -> what is asked instead. A rehearsal asks its own origin, and offline nobody."""
+        if isinstance(self.provider, RehearsalProvider):
+            return {} if self.offline else self.provider.mirrors()
+        return self.settings.mirrors
+
+    def web(self) -> Web:
+        """How files are asked for over HTTP: the proxy and the certificate authorities of the settings."""
+        return Web() if self.rehearsed else Web(self.settings.network.proxy, self.settings.network.ca)
+
     def store(self) -> ArtifactStore:
         """The artifacts of these settings. A rehearsal has a cache, a lock and an origin of its own."""
-        specs = needed(self.settings)
-        if isinstance(self.provider, RehearsalProvider):
-            folder = self.workspace.rehearsal
-            lock = ArtifactLock(folder / "artifacts.lock.yaml", rehearsed=True)
-            return ArtifactStore(specs, Cache(folder / "cache"), lock, mirrors=self.provider.mirrors)
-        cache = Cache(Path(os.environ.get("HYBRID_CACHE") or user_cache_path(APP)))
-        lock = ArtifactLock(self.workspace.root / "artifacts.lock.yaml", rehearsed=False)
-        proxy = self.settings.network.proxy
-        return ArtifactStore(specs, cache, lock, mirrors=lambda: self.settings.mirrors, proxy=proxy)
+        return ArtifactStore(
+            needed(self.settings),
+            self.cache(),
+            self.lock(),
+            mirrors=self.mirrors,
+            offline=self.offline,
+            web=self.web(),
+        )
 
     def strays(self) -> list[str]:
         """Machines of this cluster that the settings do not have any more."""
@@ -81,8 +107,16 @@ class Session:
             yield
 
 
-def open_session(variables: str = "", overrides: Sequence[str] = ()) -> Session:
+def cache_root() -> Path:
+    """Where the files of real clusters are kept: ``HYBRID_CACHE``, else the user's cache folder."""
+    return Path(os.environ.get("HYBRID_CACHE") or user_cache_path(APP))
+
+
+def open_session(variables: str = "", overrides: Sequence[str] = (), *, offline: bool = False) -> Session:
     """Load and judge the settings, choose the provider.
+
+    Args:
+        offline: open no connection to a publisher; what is missing is an error.
 
     Raises:
         SettingsError: every problem of the settings at once.
@@ -105,7 +139,7 @@ def open_session(variables: str = "", overrides: Sequence[str] = ()) -> Session:
     provider = _provider(loaded.settings, workspace)
     if isinstance(provider, RehearsalProvider):
         provider.check()
-    return Session(loaded, loaded.settings, workspace, provider, (*loaded.notices, *choice.notices))
+    return Session(loaded, loaded.settings, workspace, provider, (*loaded.notices, *choice.notices), offline)
 
 
 def _made_by(workspace: Workspace) -> str | None:

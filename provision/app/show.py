@@ -19,9 +19,9 @@ from provision.settings.today import write_today
 from provision.steps.base import Missing
 
 
-def plan(variables: str = "", set: Sequence[str] = (), json: bool = False) -> int:
+def plan(variables: str = "", set: Sequence[str] = (), json: bool = False, offline: bool = False) -> int:
     """Print each step with what is true or missing and why; exit code 0 whatever is missing."""
-    session = open_session(variables, set)
+    session = open_session(variables, set, offline=offline)
     made = make_plan(session.settings)
     world = look(session).world
     judged = [(step, step.judge(session.settings, world)) for step in made.steps]

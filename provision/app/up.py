@@ -43,9 +43,10 @@ def up(
     from_: str = "",
     json: bool = False,
     verbose: bool = False,
+    offline: bool = False,
 ) -> int:
     """Converge the cluster; returns 0 when everything the plan promises is true."""
-    session = open_session(variables, set)
+    session = open_session(variables, set, offline=offline)
     made = make_plan(session.settings)
     chosen = _chosen(made, only, from_)
     # With --json the document alone goes to stdout.

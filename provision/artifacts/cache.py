@@ -3,23 +3,51 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from provision import clock
+from provision.artifacts.space import Room, refused
 from provision.clock import Deadline
 from provision.errors import ArtifactError
+from provision.host.files import write_atomically
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a file of the cache is, for people and for pruning.
+
+    Attributes:
+        locks: the lock files of the clusters that are made of it.
+        added: when it came, seconds since 1970.
+    """
+
+    name: str
+    version: str
+    url: str
+    locks: tuple[str, ...] = ()
+    added: float = 0.0
 
 
 class Cache:
-    """``<root>/sha256/<digest>``; a file there is whole: it got there by rename after its digest was right."""
+    """``<root>/sha256/<digest>``; a file there is whole: it got there by rename after its digest was right.
+
+    Beside it: ``names/<digest>.json`` (its `Label`; its time of change is that of the last use),
+    ``partial/`` (downloads to be resumed), ``locks/``, ``uses/`` (runs at work), ``tmp/``.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.room = Room(root)
 
     def path(self, digest: str) -> Path:
         return self.root / "sha256" / digest
@@ -28,8 +56,13 @@ class Cache:
         """Where a download that is not whole yet is kept, to be resumed."""
         return self.root / "partial" / hashlib.sha256(key.encode()).hexdigest()
 
-    def has(self, digest: str) -> bool:
-        return self.path(digest).is_file()
+    def has(self, digest: str, size: int | None = None) -> bool:
+        """Whether the file is there, with that many bytes; a file that lost some (a dying disk) is fetched anew."""
+        try:
+            found = self.path(digest).stat().st_size
+        except OSError:
+            return False
+        return size is None or found == size
 
     @property
     def temporary(self) -> Path:
@@ -37,23 +70,100 @@ class Cache:
         return self.root / "tmp"
 
     def keep(self, file: Path, digest: str) -> Path:
-        """Take a finished file of this digest: moved from `temporary`, copied from elsewhere; returns its place."""
+        """Take a finished file of this digest: moved from `temporary`, copied from elsewhere; returns its place.
+
+        Raises:
+            HostError: the disk is full or may not be written.
+        """
         if self.has(digest):
             return self.path(digest)
         if file.is_relative_to(self.temporary):
             return self.adopt(file, digest)
-        self.temporary.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.temporary, prefix="copy-") as folder:
-            copy = Path(folder) / "file"
-            shutil.copyfile(file, copy)
-            return self.adopt(copy, digest)
+        try:
+            self.temporary.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self.temporary, prefix="copy-") as folder:
+                copy = Path(folder) / "file"
+                shutil.copyfile(file, copy)
+                return self.adopt(copy, digest)
+        except OSError as error:
+            raise refused(file.name, self.root, error) from error
 
     def adopt(self, file: Path, digest: str) -> Path:
-        """Move a file of this digest into the cache (the caller has computed it); returns its place."""
+        """Move a file of this digest into the cache (the caller has computed it); returns its place.
+
+        The bytes are on the disk before the name is: nobody computes this digest again, so after a power
+        failure a name must never stand for a file with holes.
+        """
         target = self.path(digest)
         target.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("rb") as stream:
+            os.fsync(stream.fileno())
         file.chmod(0o444)
         return file.replace(target)
+
+    def label(self, digest: str) -> Label | None:
+        """What a file is; None when nobody has said so, or it cannot be read."""
+        try:
+            row = json.loads(self._label(digest).read_text())
+            return Label(row["name"], row["version"], row["url"], tuple(row["locks"]), float(row["added"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def note(self, digest: str, *, name: str, version: str, url: str, lock: Path) -> None:
+        """Say what a file is, that it is used now, and by which cluster's lock."""
+        before = self.label(digest)
+        locks = {*(before.locks if before else ()), str(lock.resolve())}
+        label = Label(name, version, url, tuple(sorted(locks)), before.added if before else clock.utc_now().timestamp())
+        if label == before:
+            with suppress(OSError):  # another user's cache: then its time of last use stays
+                os.utime(self._label(digest))
+            return
+        write_atomically(self._label(digest), json.dumps(label.__dict__))
+
+    def last_use(self, digest: str) -> float:
+        """Seconds since 1970."""
+        for path in (self._label(digest), self.path(digest)):
+            with suppress(OSError):
+                return path.stat().st_mtime
+        return 0.0
+
+    def forget(self, digest: str) -> None:
+        """Delete a file and its label."""
+        self.path(digest).unlink(missing_ok=True)
+        self._label(digest).unlink(missing_ok=True)
+
+    def _label(self, digest: str) -> Path:
+        return self.root / "names" / f"{digest}.json"
+
+    @contextmanager
+    def in_use(self, lock: Path) -> Iterator[None]:
+        """While this is held, nobody prunes what that lock file names. The kernel lets go when we die."""
+        folder = self.root / "uses"
+        folder.mkdir(parents=True, exist_ok=True)
+        mark = folder / f"{os.getpid()}-{uuid.uuid4().hex[:8]}.lock"
+        held = FileLock(mark)
+        with held:
+            write_atomically(mark.with_suffix(".json"), json.dumps({"lock": str(lock.resolve()), "pid": os.getpid()}))
+            try:
+                yield
+            finally:
+                mark.with_suffix(".json").unlink(missing_ok=True)
+        mark.unlink(missing_ok=True)
+
+    def users(self) -> Mapping[int, Path]:
+        """The runs at work: process -> its lock file. What dead ones left behind is cleared away."""
+        found: dict[int, Path] = {}
+        for row in sorted(self.root.glob("uses/*.json")):
+            mark = row.with_suffix(".lock")
+            try:
+                with FileLock(mark, timeout=0):
+                    row.unlink(missing_ok=True)
+                mark.unlink(missing_ok=True)
+            except Timeout:
+                with suppress(OSError, ValueError, KeyError):
+                    told = json.loads(row.read_text())
+                    found[int(told["pid"])] = Path(told["lock"])
+        return found
 
     @contextmanager
     def exclusive(self, key: str, deadline: Deadline) -> Iterator[None]:
@@ -61,17 +171,20 @@ class Cache:
 
         Raises:
             ArtifactError: another run still fetches it when the deadline passes.
+            HostError: the cache may not be written.
         """
         folder = self.root / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / hashlib.sha256(key.encode()).hexdigest())
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=deadline.remaining())
         except Timeout as error:
             raise ArtifactError(
                 f"{key}: another run has been fetching it for {deadline.seconds:.0f} s",
                 remedy="let the other run end, then run this again",
             ) from error
+        except OSError as error:
+            raise refused(key.rsplit("/", 1)[-1], self.root, error) from error
         try:
             yield
         finally:

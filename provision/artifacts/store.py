@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
 from provision.artifacts import download
 from provision.artifacts.base import ArtifactSpec, Maker, OnBytes
 from provision.artifacts.cache import Cache, file_digest
+from provision.artifacts.checksums import published_digest
 from provision.artifacts.lock import ArtifactLock
+from provision.artifacts.verify import require_usable
+from provision.artifacts.web import Web, shown
 from provision.clock import Deadline
 from provision.errors import ArtifactError
 from provision.facts.base import HostFacts
@@ -23,8 +26,8 @@ class ArtifactStore:
     Args:
         specs: what the catalogue says is needed.
         mirrors: gives base URL -> base URL or folder; asked when something is fetched.
-        offline: never open a connection.
-        proxy: URL of an HTTP proxy for downloads; None leaves it to the environment.
+        offline: never open a connection; folders in ``mirrors`` are looked into.
+        web: how publishers are reached.
         makers: scheme of a spec's URL (``build``, ``file``, ``image``) -> who makes such a file. They are
             asked with ``offline``, too: each knows by itself what it would have to fetch.
     """
@@ -37,7 +40,7 @@ class ArtifactStore:
         *,
         mirrors: Callable[[], Mapping[str, str]] = dict,
         offline: bool = False,
-        proxy: str | None = None,
+        web: Web = Web(),  # noqa: B008 - it is frozen
         makers: Mapping[str, Maker] = MappingProxyType({}),
     ) -> None:
         self.specs = {spec.name: spec for spec in specs}
@@ -45,13 +48,16 @@ class ArtifactStore:
         self.lock = lock
         self._mirrors = mirrors
         self.offline = offline
-        self._proxy = proxy
+        self._web = web
         self._makers = makers
 
     def facts(self) -> HostFacts:
         """What is resolved, and what is in the cache; opens nothing but the lock."""
-        found = {name: entry.sha256 for name, spec in self.specs.items() if (entry := self.lock.find(spec))}
-        return HostFacts(digests=found, cached=frozenset(n for n, digest in found.items() if self.cache.has(digest)))
+        found = {name: entry for name, spec in self.specs.items() if (entry := self.lock.find(spec))}
+        return HostFacts(
+            digests={name: entry.sha256 for name, entry in found.items()},
+            cached=frozenset(name for name, entry in found.items() if self.cache.has(entry.sha256, entry.size)),
+        )
 
     def path(self, name: str) -> Path:
         """The cached file.
@@ -59,10 +65,44 @@ class ArtifactStore:
         Raises:
             ArtifactError: it has not been fetched.
         """
-        entry = self.lock.find(self.specs[name])
-        if entry is None or not self.cache.has(entry.sha256):
+        found = self._cached(self.specs[name])
+        if found is None:
             raise ArtifactError(f"{name} is not in the cache", remedy="run `invoke up` again: it is fetched first")
-        return self.cache.path(entry.sha256)
+        return found
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Hold these files for a run: nobody prunes them meanwhile, and this counts as a use of each."""
+        with self.cache.in_use(self.lock.path):
+            self._note_all()
+            try:
+                yield
+            finally:
+                self._note_all()
+
+    def missing(self) -> tuple[str, ...]:
+        """What ``offline`` would have to fetch, one line a file: name, version, where it is, where it is looked for.
+
+        What a maker makes is not among it, but an image, which only a registry or a cluster has.
+        """
+        return tuple(line for spec in self.specs.values() for line in self._missing(spec))
+
+    def require_offline(self) -> None:
+        """Everything is there that cannot be fetched.
+
+        Raises:
+            ArtifactError: with every file that is missing.
+        """
+        lines = self.missing() if self.offline else ()
+        if lines:
+            files = "1 file is" if len(lines) == 1 else f"{len(lines)} files are"
+            raise ArtifactError(
+                f"{files} missing, and --offline forbids to fetch them",
+                details="\n".join(lines),
+                remedy="run once without --offline, or put each below a folder by its address without the scheme "
+                '(FOLDER/dl.k8s.io/release/...) and write `mirrors: {"https://": FOLDER}`; a file that no lock pins '
+                "needs its checksum file beside it",
+            )
 
     def fetch(
         self,
@@ -75,75 +115,115 @@ class ArtifactStore:
 
         Raises:
             ArtifactError: it cannot be had, or is not what was published or pinned; nothing wrong is kept.
+            HostError: the cache's disk is full or may not be written.
         """
         spec = self.specs[name]
-        entry = self.lock.find(spec)
-        if entry is not None and self.cache.has(entry.sha256):
-            return self.cache.path(entry.sha256)
-        if spec.maker is not None:
-            return self._make(spec, deadline, on_bytes, stop)
-        if self.offline:
-            raise ArtifactError(
-                f"{name} {spec.version} is not in the cache, and --offline forbids to fetch it",
-                remedy=f"run once without --offline, or put {spec.url} into a folder and name it in `mirrors`",
-            )
-        url = download.mirrored(spec.url, self._mirrors())
         with self.cache.exclusive(spec.url, deadline):
-            expected = entry.sha256 if entry else self._published(spec, deadline)
-            if expected is not None and self.cache.has(expected):
-                target = self.cache.path(expected)
+            target = self._cached(spec)
+            if target is not None:
+                return target
+            if spec.maker is not None:
+                target, checked = self._make(spec, deadline, on_bytes, stop), True
             else:
-                part = self.cache.partial(f"{spec.url} {expected}")
-                download.file(url, part, deadline, on_bytes, stop, proxy=self._proxy)
-                digest = file_digest(part)
-                if expected is not None and digest != expected:
-                    part.unlink()
-                    raise _wrong(spec, url, expected, digest, pinned=entry is not None)
-                target = self.cache.adopt(part, digest)
-            if entry is None:
-                size = target.stat().st_size
-                self.lock.pin(spec, sha256=target.name, size=size, checked=expected is not None)
+                self._allow(spec)
+                target, checked = self._download(spec, deadline, on_bytes, stop)
+            self._note(target.name, spec)
+            self.lock.pin(spec, sha256=target.name, size=target.stat().st_size, checked=checked)
             return target
+
+    def _cached(self, spec: ArtifactSpec) -> Path | None:
+        entry = self.lock.find(spec)
+        return self.cache.path(entry.sha256) if entry and self.cache.has(entry.sha256, entry.size) else None
 
     def _make(
         self, spec: ArtifactSpec, deadline: Deadline, on_bytes: OnBytes | None, stop: threading.Event | None
     ) -> Path:
         made = self._makers[spec.maker or ""](spec, deadline, on_bytes, stop)
         # Not compared with an older pin: what was made is what its maker says, e.g. with another compiler.
-        target = self.cache.keep(made, file_digest(made))
-        self.lock.pin(spec, sha256=target.name, size=target.stat().st_size, checked=True)
-        return target
+        return self.cache.keep(made, file_digest(made))
+
+    def _download(
+        self, spec: ArtifactSpec, deadline: Deadline, on_bytes: OnBytes | None, stop: threading.Event | None
+    ) -> tuple[Path, bool]:
+        """The file in the cache, and whether its publisher has said its digest."""
+        entry = self.lock.find(spec)
+        expected = entry.sha256 if entry else self._published(spec, deadline)
+        checked = entry.checked if entry else expected is not None
+        if expected is not None and self.cache.has(expected, entry.size if entry else None):
+            return self.cache.path(expected), checked
+        url = download.mirrored(spec.url, self._mirrors())
+        part = self.cache.partial(f"{spec.url} {expected}")
+        while True:
+            resumed = part.exists()
+            download.file(
+                url,
+                part,
+                deadline,
+                on_bytes,
+                stop,
+                web=self._web,
+                size=entry.size if entry else None,
+                room=self.cache.room,
+                what=f"{spec.name} {spec.version}",
+            )
+            digest = file_digest(part)
+            if expected in (None, digest):
+                break
+            download.discard(part)
+            if not resumed:  # else the first part may have been another file's: once more, whole
+                raise _wrong(spec, url, str(expected), digest, pinned=entry is not None)
+        try:
+            require_usable(spec, part, programs=not self.lock.document.rehearsed)
+        except ArtifactError:
+            download.discard(part)
+            raise
+        download.finished(part)
+        return self.cache.adopt(part, digest), checked
 
     def _published(self, spec: ArtifactSpec, deadline: Deadline) -> str | None:
         if spec.checksum_url is None:
             return None
         url = download.mirrored(spec.checksum_url, self._mirrors())
-        return published_digest(download.text(url, deadline, proxy=self._proxy), spec.url.rsplit("/", 1)[-1], url)
+        return published_digest(download.text(url, deadline, web=self._web), spec.url.rsplit("/", 1)[-1], url)
 
+    def _allow(self, spec: ArtifactSpec) -> None:
+        if self.offline and (lines := self._missing(spec)):
+            raise ArtifactError(
+                f"{spec.name} {spec.version} is not in the cache, and --offline forbids to fetch it",
+                details="\n".join(lines),
+                remedy=f"run once without --offline, or put {spec.url} into a folder and name it in `mirrors`",
+            )
 
-def published_digest(text: str, file_name: str, where: str) -> str:
-    """The SHA-256 of a file in a publisher's checksum file: a bare digest, or ``digest  name`` lines.
+    def _missing(self, spec: ArtifactSpec) -> tuple[str, ...]:
+        if self._cached(spec) is not None or spec.maker in ("build", "file"):
+            return ()
+        entry = self.lock.find(spec)
+        if entry is not None and self.cache.has(entry.sha256):
+            return ()
+        wanted = [spec.url, *([spec.checksum_url] if spec.checksum_url and entry is None else [])]
+        asked = [download.mirrored(url, self._mirrors()) for url in wanted]
+        places = [download.local(url) for url in asked]
+        if spec.maker is None and all(place is not None and place.is_file() for place in places):
+            return ()
+        pinned = f" (sha256 {entry.sha256})" if entry else " (no lock pins it)"
+        looked = [str(place) for place in places if place is not None and not place.is_file()]
+        here = f"; looked for: {' and '.join(looked)}" if looked and spec.maker is None else ""
+        return (f"{spec.name} {spec.version}: {' and '.join(wanted)}{pinned}{here}",)
 
-    Raises:
-        ArtifactError: the text names no digest of this file.
-    """
-    rows = [line.split() for line in text.splitlines() if line.strip()]
-    for row in rows:
-        if re.fullmatch("[0-9a-fA-F]{64}", row[0]) and (
-            (len(row) == 1 and len(rows) == 1) or (len(row) > 1 and row[1].lstrip("*").rsplit("/", 1)[-1] == file_name)
-        ):
-            return row[0].lower()
-    raise ArtifactError(
-        f"{where} holds no SHA-256 of {file_name}",
-        details=text[:200],
-        remedy="look at the address with a browser; a proxy or mirror may answer something else",
-    )
+    def _note_all(self) -> None:
+        for spec in self.specs.values():
+            entry = self.lock.find(spec)
+            if entry is not None and self.cache.has(entry.sha256):
+                self._note(entry.sha256, spec)
+
+    def _note(self, digest: str, spec: ArtifactSpec) -> None:
+        self.cache.note(digest, name=spec.name, version=spec.version, url=spec.url, lock=self.lock.path)
 
 
 def _wrong(spec: ArtifactSpec, url: str, expected: str, got: str, *, pinned: bool) -> ArtifactError:
     source = "artifacts.lock.yaml pins" if pinned else "its publisher says"
     return ArtifactError(
-        f"{spec.name}: the file from {url} is not the one expected",
+        f"{spec.name} {spec.version}: the file from {shown(url)} is not the one expected",
         details=f"{source} {expected}, the file has {got}",
         remedy="it was thrown away; run again, and look at `mirrors` or the proxy if it stays so",
     )

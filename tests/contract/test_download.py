@@ -53,12 +53,13 @@ def origin() -> Iterator[Origin]:
             what = made.script.pop(0) if len(made.script) > 1 else made.script[0]
             start = int(wanted.split("=")[1].rstrip("-")) if wanted else 0
             if what == "good":
-                self.answer(206 if start else 200, BODY[start:])
+                self.answer(206 if start else 200, BODY[start:], start=start)
             elif what == "no-ranges":
                 self.answer(200, BODY)
             elif what == "cut":
                 self.send_response(206 if start else 200)
                 self.send_header("Content-Length", str(len(BODY) - start))
+                self.say_range(start)
                 self.end_headers()
                 self.wfile.write(BODY[start : start + 524_288])
                 self.close_connection = True
@@ -71,8 +72,13 @@ def origin() -> Iterator[Origin]:
             else:
                 self.answer(int(what), b"")
 
-        def answer(self, code: int, body: bytes, kind: str = "application/octet-stream") -> None:
+        def say_range(self, start: int) -> None:
+            if start:
+                self.send_header("Content-Range", f"bytes {start}-{len(BODY) - 1}/{len(BODY)}")
+
+        def answer(self, code: int, body: bytes, kind: str = "application/octet-stream", start: int = 0) -> None:
             self.send_response(code)
+            self.say_range(start)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
