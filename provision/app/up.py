@@ -133,6 +133,7 @@ def converge(
         if result.applied:
             _prove(made, tools, runner, result)
         screen.end()
+        runner.close()
         journal.event("run-ended", outcome="ready", seconds=round(makespan, 3), commands=tools.commands)
         return Converged(result, tools.world.now, makespan, dict(tools.commands), provider_seconds, journal.folder)
     except KeyboardInterrupt:
@@ -144,6 +145,7 @@ def converge(
         raise Interrupted(f"{words}; `invoke up` goes on from there") from None
     except Exception as error:
         screen.end()
+        runner.close()
         refused = trouble(error)
         expected = isinstance(error, ProvisionError) or refused is not None
         text = str(error) if expected else traceback.format_exc()

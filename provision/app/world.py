@@ -50,5 +50,7 @@ def look(session: Session) -> Observation:
     """Read all machines once; changes nothing."""
     silent = _Silent()
     tools = make_tools(session, silent)
-    observed = observe(tools, Runner(Plan(), tools, silent))
+    runner = Runner(Plan(), tools, silent)
+    observed = observe(tools, runner)
+    runner.close()
     return Observation(tools.world.now, observed.unread)

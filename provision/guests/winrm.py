@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 import requests
 import winrm.exceptions
@@ -41,6 +42,9 @@ MEND = 60.0
 _MEND_PACE = 0.5
 # Seconds for letting go of a command or a shell.
 LET_GO = 5
+# The machine ends a shell that nobody has asked for so long (xs:duration). A run that was killed could not delete its
+# shells; Windows keeps them for two hours otherwise, and refuses a user's thirty-first.
+IDLE = "PT600S"
 _ACCESS_DENIED = 5
 # HTTP status for a message that was sealed with the key of another connection.
 _SEALED_FOR_ANOTHER = 400
@@ -125,6 +129,13 @@ class WinrmGuest(CommonGuest):
 
     def close(self) -> None:
         self.farewell()
+        protocol, shell = self._protocol, self._shell
+        if protocol is not None and shell is not None:
+            protocol.operation_timeout_sec = LET_GO - 2
+            protocol.transport.read_timeout_sec = LET_GO
+            with suppress(*_TRANSPORT, winrm.exceptions.WinRMError, AssertionError):
+                protocol.close_shell(shell)
+                self._shell = None
         self._delete_shell()
 
     def _delete_shell(self) -> None:
@@ -231,7 +242,7 @@ class WinrmGuest(CommonGuest):
     def _begin(self, invocation: Invocation) -> tuple[str, bool]:
         protocol = self._talk()
         if self._shell is None:
-            self._shell = protocol.open_shell(codepage=CODE_PAGE)
+            self._shell = protocol.open_shell(codepage=CODE_PAGE, idle_timeout=IDLE)
         try:
             command = protocol.run_command(self._shell, invocation.command, console_mode_stdin=False)
         except winrm.exceptions.WinRMTransportError as error:

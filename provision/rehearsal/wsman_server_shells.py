@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import uuid
 from dataclasses import dataclass, field
@@ -32,6 +33,8 @@ from provision.rehearsal.wsman_server_soap import (
 
 # cmd.exe takes command lines of at most this many characters.
 COMMAND_LINE = 8191
+# Seconds that WinRM keeps a shell that nobody asks for anything, unless the client wants less (winrs' IdleTimeout).
+IDLE = 7200.0
 # A command whose output nobody fetches waits, as it would on a full pipe.
 UNREAD = 1024 * 1024
 
@@ -142,6 +145,8 @@ class Shell:
     id: str
     owner: str
     code_page: str
+    idle: float
+    asked: float
     commands: dict[str, Command] = field(default_factory=dict)
 
 
@@ -167,6 +172,16 @@ class Shells:
             self.clear()
             self._boot = self.machine.boot_count
 
+    def _end_idle_ones(self, now: float) -> None:
+        for shell in list(self._shells.values()):
+            if now - shell.asked > shell.idle:
+                self._end(shell)
+
+    def _end(self, shell: Shell) -> None:
+        del self._shells[shell.id]
+        for command in shell.commands.values():
+            command.kill()
+
     async def answer(self, request: Request, user: str) -> bytes:
         """The reply to one request.
 
@@ -175,6 +190,8 @@ class Shells:
             Dropped: the connection has to go.
         """
         self._forget_earlier_boot()
+        now = asyncio.get_running_loop().time()
+        self._end_idle_ones(now)
         if request.action == CREATE:
             return self._create(request, user)
         shell = self._shells.get(request.shell_id)
@@ -183,9 +200,9 @@ class Shells:
                 SHELL_NOT_FOUND, "w:InvalidSelectors", "The request for the Windows Remote Shell with ShellId "
                 f"{request.shell_id} failed because the shell was not found on the server.",
             )  # fmt: skip
+        shell.asked = now
         if request.action == DELETE:
-            for command in self._shells.pop(shell.id).commands.values():
-                command.kill()
+            self._end(shell)
             return envelope(f"{DELETE}Response", request.message_id, "")
         if request.action == COMMAND:
             return self._command(request, shell)
@@ -208,7 +225,17 @@ class Shells:
                 "concurrent shells for this user has been exceeded. Close existing shells or raise the quota for this "
                 "user.",
             )  # fmt: skip
-        shell = Shell(str(uuid.uuid4()).upper(), user, request.options.get("WINRS_CODEPAGE", "437"))
+        wanted = next((element.text for element in request.body.iter(f"{{{RSP}}}IdleTimeOut")), None)
+        seconds = re.fullmatch(r"PT([0-9.]+)S", wanted or "")
+        if wanted is not None and seconds is None:
+            raise WsmanFault(INVALID_PARAMETER, "w:InvalidParameter", f"{wanted} is no idle timeout")
+        shell = Shell(
+            str(uuid.uuid4()).upper(),
+            user,
+            request.options.get("WINRS_CODEPAGE", "437"),
+            float(seconds.group(1)) if seconds else IDLE,
+            asyncio.get_running_loop().time(),
+        )
         self._shells[shell.id] = shell
         return created(request, shell.id)
 

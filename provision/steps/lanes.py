@@ -48,6 +48,16 @@ class Lanes:
                 lane.threads.append(thread)
         lane.work.put(job)
 
+    def each(self, job: Callable[[], None]) -> int:
+        """Run the job on every lane's worker, after the lane's earlier jobs; returns how many lanes do.
+
+        The host's lane is left out: its workers are several and talk to no machine.
+        """
+        keys = [key for key in self._lanes if key != "host"]
+        for key in keys:
+            self.submit(key, job)
+        return len(keys)
+
 
 def _serve(work: queue.SimpleQueue[Callable[[], None]]) -> None:
     while True:

@@ -21,6 +21,9 @@ from provision.steps.lanes import Budget, Lanes, lane_key
 
 Outcome = Literal["already", "done", "failed", "not-run"]
 
+# Seconds for letting go of all connections at the end; a machine that does not answer does not hold a run up.
+CLOSING = 3.0
+
 # A connection that breaks in a step: the machine is met again and the step, safe to run twice, goes on.
 _TRIES = 4
 
@@ -197,6 +200,26 @@ class Runner:
         if found is None:
             found = self._threads.connections = Connections(self._tools)
         return found
+
+    def close(self) -> None:
+        """Let go of every connection, each on the thread that it belongs to; waits at most `CLOSING` for it.
+
+        A remote shell that is left open counts against the user's quota on a Windows machine.
+        """
+        done: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+        def drop() -> None:
+            try:
+                self._connections().drop()
+            finally:
+                done.put(None)
+
+        closing = Deadline(CLOSING)
+        for _ in range(self._lanes.each(drop)):
+            try:
+                done.get(timeout=closing.remaining())
+            except queue.Empty:
+                return
 
     def each(self, machines: list[str], work: Callable[[str, Connections], None]) -> dict[str, Exception]:
         """Run ``work`` for several machines at once, each on the machine's system lane; returns what failed."""

@@ -123,6 +123,21 @@ def test_a_shell_that_is_gone_is_replaced(rig: Rig) -> None:
     assert guest.run(rig.script(rig.say("two")), Deadline(20)).out.strip() == "two"
 
 
+def test_the_shell_of_a_killed_run_ends_by_itself(
+    tmp_path: Path, loop: LoopThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("provision.guests.winrm.IDLE", "PT1S")
+    with closing(make_rig("winrm-windows", tmp_path, loop)) as rig:
+        rig.served.close()
+        rig.served = serve_wsman(rig.box, loop=loop, max_shells=1)
+        rig.endpoint = replace(rig.endpoint, port=rig.served.port)
+        assert rig.guest().run(rig.script(rig.say("never closed")), Deadline(20)).code == 0
+        with pytest.raises(Unreachable, match="refused to start"):
+            rig.guest().run(rig.script(rig.say("x")), Deadline(20))
+        time.sleep(1.2)
+        assert rig.guest().run(rig.script(rig.say("x")), Deadline(20)).code == 0
+
+
 def test_a_machine_that_restarts_under_a_command(rig: Rig) -> None:
     guest = rig.guest()
     threading.Timer(0.5, rig.box.restart).start()

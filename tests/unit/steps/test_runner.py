@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import MagicMock
 
 import pytest
 
+from provision.clock import monotonic
 from provision.errors import StepFailed, Unreachable
 from provision.facts.base import HostFacts, MachineFacts, World
 from provision.settings.model import Settings
@@ -248,3 +250,37 @@ def test_a_plan_refuses_needs_that_point_forwards_and_doubles() -> None:
         Plan((bench.step("b", "a"), bench.step("a")))
     with pytest.raises(ValueError, match="twice"):
         Plan((bench.step("a"), bench.step("a")))
+
+
+def test_connections_are_closed_at_the_end_each_on_its_own_thread() -> None:
+    bench, closed = Bench(), dict[str, MagicMock]()
+
+    def use(ctx: Context) -> None:
+        guest = MagicMock()
+        guest.close.side_effect = lambda: closed.update({threading.current_thread().name: guest})
+        ctx._connections.put(ctx._name(None), guest)  # type: ignore[attr-defined]
+
+    runner = bench.runner(
+        bench.step("a", lane="system", machine="m", apply=use),
+        bench.step("b", lane="system", machine="n", apply=use),
+        bench.step("c"),
+    )
+    runner.run()
+    runner.close()
+    assert set(closed) == {"system@m#0", "system@n#0"}
+    assert all(guest.close.call_count == 1 for guest in closed.values())
+
+
+def test_a_machine_that_does_not_answer_does_not_hold_the_end_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("provision.steps.runner.CLOSING", 0.05)
+    bench, never = Bench(), threading.Event()
+
+    def hang(ctx: Context) -> None:
+        ctx._connections.put("m", MagicMock(close=MagicMock(side_effect=lambda: never.wait(10))))  # type: ignore[attr-defined]
+
+    runner = bench.runner(bench.step("a", lane="system", machine="m", apply=hang))
+    runner.run()
+    began = monotonic()
+    runner.close()
+    assert monotonic() - began < 5
+    never.set()
