@@ -53,7 +53,7 @@ def run(
     *,
     timeout: float,
     cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str | None] | None = None,
     on_line: Callable[[str], None] | None = None,
     stop: threading.Event | None = None,
 ) -> Completed:
@@ -62,7 +62,7 @@ def run(
     Args:
         argv: program and arguments; never a shell.
         timeout: seconds until the process group is killed.
-        env: variables added to (not replacing) this process's environment.
+        env: variables added to (not replacing) this process's environment; None takes one away.
         on_line: called with each line of stdout and stderr, as it comes, from two threads.
         stop: when set, the process group is terminated.
 
@@ -75,7 +75,7 @@ def run(
         process = subprocess.Popen(
             list(argv),
             cwd=cwd,
-            env={**os.environ, **(env or {})},
+            env={name: value for name, value in {**os.environ, **(env or {})}.items() if value is not None},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
