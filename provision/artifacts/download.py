@@ -267,11 +267,14 @@ def _attempts(
     progress: Callable[[], int] = lambda: 0,
 ) -> T:
     failures, best = 0, progress()
+    seen: list[str] = []
     while True:
         try:
             return attempt()
         except Again as error:
             last = error
+        if str(last) not in seen:
+            seen.append(str(last))
         failures = 1 if progress() > best else failures + 1
         best = max(best, progress())
         # Not at the same moment as all others whose connection broke with ours.
@@ -279,10 +282,11 @@ def _attempts(
         if failures >= _ATTEMPTS or wait > min(LONGEST_WAIT, deadline.remaining()):
             break
         _pause(url, wait, stop)
-    asked = f"; it asks us to wait {last.wait:.0f} s" if last.wait and last.wait > LONGEST_WAIT else ""
+    if last.wait and last.wait > LONGEST_WAIT:
+        seen.append(f"it asks us to wait {last.wait:.0f} s")
     raise ArtifactError(
         f"cannot fetch {shown(url)}",
-        details=f"the last of {failures} tries without a new byte: {last}{asked}",
+        details=f"{failures} tries in a row without a new byte: {'; '.join(seen[-5:])}",
         remedy="look at the network, at `network.proxy` and at `mirrors` in the settings, then run this again: "
         "it goes on from what came",
     ) from last

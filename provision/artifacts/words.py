@@ -1,4 +1,4 @@
-"""Words for versions (``1.36``, ``ci/latest-1.37``): each is resolved once, and means the same until it is refreshed.
+"""Words for versions (``1.36``, ``ci/latest-1.37``): what their publishers say that they mean now.
 
 Sources: dl.k8s.io serves ``release/stable-<minor>.txt`` and, of each merge's build, ``ci/latest.txt`` and
 ``ci/latest-<minor>.txt`` (kubernetes/kubeadm docs/testing-pre-releases.md). ``ci/fast/`` has no builds for Windows.
@@ -7,19 +7,17 @@ Sources: dl.k8s.io serves ``release/stable-<minor>.txt`` and, of each merge's bu
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterator
 
 from provision import knowledge
-from provision.artifacts.lock import ArtifactLock
 from provision.errors import ArtifactError
+from provision.settings.model import Settings
 
 Ask = Callable[[str], str]
 """From a URL to the small text file there; raises ArtifactError."""
 
-_CI = re.compile(r"ci/latest(?:-(?P<line>\d+\.\d+))?")
+_CI = re.compile(r"ci/latest(?:-\d+\.\d+)?")
 _LINE = re.compile(r"\d+\.\d+")
-_KUBERNETES = "kubernetes."
 
 
 def key(setting: str, word: str) -> str:
@@ -36,68 +34,23 @@ def address(setting: str, word: str) -> str | None:
     """Where the publisher says what a word means now; None when nobody does (then the product's tables do)."""
     if _CI.fullmatch(word):
         return f"https://dl.k8s.io/{word}.txt"
-    if setting.startswith(_KUBERNETES) and _LINE.fullmatch(word):
+    if setting.startswith("kubernetes.") and _LINE.fullmatch(word):
         return f"https://dl.k8s.io/release/stable-{word}.txt"
     return None
 
 
-class Words:
-    """The meanings of one cluster's words.
+def newest(setting: str, word: str, ask: Ask) -> str:
+    """What a word means now, in full, without ``v``: its publisher is asked, where one says it.
 
     Args:
-        lock: what has been resolved already stands there.
-        ask: asks a publisher; raises ArtifactError, also where that is forbidden (``--offline``).
+        setting: whose word it is, such as ``kubernetes.version`` or ``containerd.linux``.
+
+    Raises:
+        ArtifactError: the publisher cannot be asked, or answers something else than a version.
+        knowledge.NotKnown: a minor that no table has.
     """
-
-    def __init__(self, lock: ArtifactLock, ask: Ask) -> None:
-        self._lock = lock
-        self._ask = ask
-        self._fresh: dict[str, str] = {}
-
-    @property
-    def fresh(self) -> Mapping[str, str]:
-        """What was resolved and is not pinned yet: key -> meaning."""
-        return MappingProxyType(self._fresh)
-
-    def meaning(self, setting: str, word: str) -> str:
-        """The version in full, without ``v``.
-
-        A full version means itself (``ci/v1.38.0-alpha.1+abc`` that build); a minor means what the lock pins,
-        else the latest patch that the product knows; ``ci/latest...`` what the lock pins, else what its publisher
-        says now.
-
-        Args:
-            setting: whose word it is, such as ``kubernetes.version`` or ``containerd.linux``.
-
-        Raises:
-            ArtifactError: the publisher cannot be asked, or answers something else than a version.
-            knowledge.NotKnown: a minor that no table has.
-        """
-        if not is_word(word):
-            return word.removeprefix("ci/").removeprefix("v")
-        name = key(setting, word)
-        found = self._lock.word(name) or self._fresh.get(name)
-        if found is None:
-            found = self.newest(setting, word) if _CI.fullmatch(word) else known(setting, word)
-            self._fresh[name] = found
-        return found
-
-    def newest(self, setting: str, word: str) -> str:
-        """What the publisher says that the word means now, whatever the lock pins; without ``v``.
-
-        Raises:
-            ArtifactError: as `meaning`; or nobody publishes meanings of this word.
-        """
-        url = address(setting, word)
-        if url is None:
-            return known(setting, word)
-        return version_in(self._ask(url), word, url)
-
-    def pin(self) -> None:
-        """Write what was resolved into the lock."""
-        if self._fresh:
-            found, self._fresh = self._fresh, {}
-            self._lock.change(lambda now: {"words": {**now.words, **found}})
+    url = address(setting, word)
+    return known(setting, word) if url is None else version_in(ask(url), word, url)
 
 
 def known(setting: str, word: str) -> str:
@@ -109,9 +62,35 @@ def known(setting: str, word: str) -> str:
     project = setting.partition(".")[0]
     if project == "kubernetes":
         return knowledge.kubernetes_patch(word)
-    if project == "containerd":
-        return knowledge.containerd_patch(word)
-    return knowledge.cni_patch(project, word)
+    return knowledge.containerd_patch(word) if project == "containerd" else knowledge.cni_patch(project, word)
+
+
+def runtime_words(written: Settings) -> Iterator[tuple[str, str]]:
+    """The words that stand for versions of containerd and of the pod network: setting and word.
+
+    Args:
+        written: the settings before anything was filled in.
+    """
+    for setting in ("containerd.linux", "containerd.windows", f"{written.cni}.version"):
+        part, _, name = setting.partition(".")
+        word = str(getattr(getattr(written, part), name))
+        if is_word(word):
+            yield setting, word
+
+
+def as_pinned(settings: Settings, written: Settings, meaning: Callable[[str], str | None]) -> Settings:
+    """The settings with containerd's and the pod network's words as they were pinned, whatever is known by now.
+
+    Args:
+        meaning: the lock's `word`.
+    """
+    for setting, word in runtime_words(written):
+        pinned = meaning(key(setting, word))
+        if pinned is not None:
+            part, _, name = setting.partition(".")
+            changed = getattr(settings, part).model_copy(update={name: pinned})
+            settings = settings.model_copy(update={part: changed})
+    return settings
 
 
 def version_in(text: str, word: str, where: str) -> str:
