@@ -6,6 +6,7 @@ from provision.artifacts.catalog import needed
 from provision.errors import Refused
 from provision.settings.model import Settings
 from provision.steps.base import Plan, Step
+from provision.steps.build import build_steps
 from provision.steps.cni_calico import calico_steps
 from provision.steps.control_plane import control_plane_steps
 from provision.steps.delivery import depot_step
@@ -24,9 +25,10 @@ def plan(settings: Settings) -> Plan:
     refuse_what_is_not_built(settings)
     steps: list[Step] = []
 
-    # Machines start first, because they take longest; files come into the cache beside them.
+    # Machines start first, because they take longest; files are built and come into the cache beside them.
     steps += [prepare_step(settings)]
     steps += [up_step(settings, machine) for machine in settings.machines]
+    steps += build_steps(needed(settings))
     steps += fetch_steps(needed(settings))
 
     # Linux machines become able to run Kubernetes.
@@ -55,22 +57,13 @@ def refuse_what_is_not_built(settings: Settings) -> None:
     Raises:
         Refused: a network or a source build that this version cannot do.
     """
-    kubernetes = settings.kubernetes
     if settings.cni != "calico":
         raise Refused(
             f"`cni: {settings.cni}` is not built into this version yet",
             remedy="use `cni: calico` (`--set cni=calico`)",
         )
-    source = next((key for key in ("sha", "ref", "path") if getattr(kubernetes, key) is not None), None)
-    if source or kubernetes.from_source or kubernetes.control_plane not in ("auto", "release"):
-        asked = source or ("from_source" if kubernetes.from_source else "control_plane")
-        raise Refused(
-            f"`kubernetes.{asked}` asks for a build from source, which is not built into this version yet",
-            remedy='name a release: `kubernetes: {version: "1.36"}`',
-        )
     for asked, wanted in (
-        ("kubernetes.binaries", bool(kubernetes.binaries)),
-        ("kubernetes.kubeadm_patches", bool(kubernetes.kubeadm_patches)),
+        ("kubernetes.kubeadm_patches", bool(settings.kubernetes.kubeadm_patches)),
         ("containerd.from_source", settings.containerd.from_source),
         ("containerd.config", bool(settings.containerd.config)),
         ("hcsshim", any((settings.hcsshim.sha, settings.hcsshim.ref, settings.hcsshim.path))),

@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast, get_args
+from typing import Literal, cast, get_args
 
 from platformdirs import user_cache_path
 
+from provision.app.made import Makers
+from provision.app.resolve import Resolved, Unresolved, Ways, resolve, with_chosen
+from provision.artifacts import download
 from provision.artifacts.cache import Cache
 from provision.artifacts.catalog import needed
 from provision.artifacts.lock import ArtifactLock
 from provision.artifacts.store import ArtifactStore
 from provision.artifacts.web import Web
+from provision.clock import Deadline
 from provision.doctor.choose import choose, require
-from provision.errors import HostError, Refused
+from provision.errors import ArtifactError, HostError, Refused
 from provision.host.files import write_atomically
 from provision.host.lock import cluster_lock
 from provision.host.workspace import Workspace
@@ -25,7 +29,8 @@ from provision.machines.base import Provider
 from provision.machines.existing import ExistingProvider
 from provision.machines.vagrant import VagrantProvider
 from provision.rehearsal.provider import RehearsalProvider
-from provision.settings.load import Loaded, load, with_provider
+from provision.rehearsal.published import published
+from provision.settings.load import Loaded, judged_again, load, with_provider
 from provision.settings.model import Machine, ProviderName, Settings
 
 APP = "hybrid-provision"
@@ -39,6 +44,7 @@ class Session:
         settings: effective, with the provider chosen (never ``auto``).
         notices: what the user should know before anything starts.
         offline: only what is on this computer (cache, folders in ``mirrors``) may be used.
+        resolved: what the words of ``kubernetes`` mean, with what is not pinned yet; None where nobody asked.
     """
 
     loaded: Loaded
@@ -47,6 +53,7 @@ class Session:
     provider: Provider
     notices: tuple[str, ...]
     offline: bool = False
+    resolved: Resolved | None = None
 
     @property
     def rehearsed(self) -> bool:
@@ -94,7 +101,33 @@ class Session:
             mirrors=self.mirrors,
             offline=self.offline,
             web=self.web(),
+            makers=self.makers().by_scheme(),
         )
+
+    def makers(self) -> Makers:
+        """Who makes the files that nobody publishes. Rehearsals build for real, with the real caches of compilers."""
+        return Makers(self.settings, cache_root(), offline=self.offline, rehearsed=self.rehearsed, ask=self.ask)
+
+    def ask(self, url: str) -> str:
+        """A small text of a publisher.
+
+        Raises:
+            ArtifactError: it is not there, nobody answers, or ``offline`` forbids to ask.
+        """
+        if self.rehearsed and not self.offline:
+            text = published(url.removeprefix("https://"))
+            if text is None:
+                raise ArtifactError(f"{url} is not published (rehearsal)")
+            return text.decode()
+        mirrored = download.mirrored(url, self.settings.mirrors)
+        if self.offline and not mirrored.startswith("/"):
+            raise ArtifactError(f"{url} may not be asked: --offline", remedy="run once without --offline")
+        return download.text(mirrored, Deadline(30, url), web=self.web())
+
+    def pin(self) -> None:
+        """Write what the words mean into the lock: from now on they keep their meaning."""
+        if self.resolved is not None and (self.resolved.words or self.resolved.sources):
+            self.resolved.pin(self.lock())
 
     def strays(self) -> list[str]:
         """Machines of this cluster that the settings do not have any more."""
@@ -112,13 +145,21 @@ def cache_root() -> Path:
     return Path(os.environ.get("HYBRID_CACHE") or user_cache_path(APP))
 
 
-def open_session(variables: str = "", overrides: Sequence[str] = (), *, offline: bool = False) -> Session:
+Words = Literal["untouched", "pinned", "resolved"]
+"""How far a command goes to know what the words of ``kubernetes`` mean: not at all, reading what the lock pins (and
+a local checkout), or asking publishers and repositories, too."""
+
+
+def open_session(
+    variables: str = "", overrides: Sequence[str] = (), *, offline: bool = False, words: Words = "untouched"
+) -> Session:
     """Load and judge the settings, choose the provider.
 
     Args:
         offline: open no connection to a publisher; what is missing is an error.
 
     Raises:
+        ArtifactError: a word's meaning cannot be found out.
         SettingsError: every problem of the settings at once.
         HostError: a provider that was named does not work here.
         Refused: the cluster's machines belong to another provider.
@@ -139,7 +180,31 @@ def open_session(variables: str = "", overrides: Sequence[str] = (), *, offline:
     provider = _provider(loaded.settings, workspace)
     if isinstance(provider, RehearsalProvider):
         provider.check()
-    return Session(loaded, loaded.settings, workspace, provider, (*loaded.notices, *choice.notices), offline)
+    session = Session(loaded, loaded.settings, workspace, provider, (*loaded.notices, *choice.notices), offline)
+    return session if words == "untouched" else with_words(session, look=words == "resolved")
+
+
+def with_words(session: Session, *, look: bool, ways: Ways | None = None) -> Session:
+    """The session with settings as they are meant: words resolved, judged again for what they mean.
+
+    Args:
+        look: publishers and repositories may be asked; else what is not pinned stays as it was written.
+
+    Raises:
+        ArtifactError: a word's meaning cannot be found out.
+        SettingsError: what it means does not go together with the rest.
+    """
+    settings, written = session.settings, session.loaded.written.kubernetes.version
+    made = session.workspace.provider_file.exists()
+    try:
+        found = resolve(settings, written, session.lock(), ways or session.makers(), made=made, look=look)
+    except Unresolved:
+        notice = "what is built, or which CI build is taken, is not known yet: `invoke plan` and `invoke up` find out"
+        return replace(session, notices=(*session.notices, notice))
+    loaded, notices = judged_again(session.loaded, with_chosen(settings, found.chosen))
+    return replace(
+        session, loaded=loaded, settings=loaded.settings, notices=(*session.notices, *notices), resolved=found
+    )
 
 
 def _made_by(workspace: Workspace) -> str | None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from provision.app.meant import kubernetes_row, meant
 from provision.app.rendered import write_rendered
 from provision.app.session import open_session
 from provision.app.world import look
@@ -21,7 +22,7 @@ from provision.steps.base import Missing
 
 def plan(variables: str = "", set: Sequence[str] = (), json: bool = False, offline: bool = False) -> int:
     """Print each step with what is true or missing and why; exit code 0 whatever is missing."""
-    session = open_session(variables, set, offline=offline)
+    session = open_session(variables, set, offline=offline, words="resolved")
     made = make_plan(session.settings)
     world = look(session).world
     judged = [(step, step.judge(session.settings, world)) for step in made.steps]
@@ -40,7 +41,12 @@ def plan(variables: str = "", set: Sequence[str] = (), json: bool = False, offli
             }
             for step, judgement in judged
         ]
-        document = {"cluster": session.settings.cluster.name, "rehearsed": session.rehearsed, "steps": rows}
+        document = {
+            "cluster": session.settings.cluster.name,
+            "rehearsed": session.rehearsed,
+            "kubernetes": kubernetes_row(session.settings),
+            "steps": rows,
+        }
         print(json_format.dumps(document, indent=2))
         return 0
     rows_shown = [
@@ -49,6 +55,7 @@ def plan(variables: str = "", set: Sequence[str] = (), json: bool = False, offli
     ]
     label = "rehearsal " if session.rehearsed else ""
     screen.table("", ("", "step", "why"), rows_shown)
+    screen.say(meant(session.settings))
     screen.say(f"{label}plan: {len(judged)} steps, {len(missing)} missing; nothing was changed")
     if missing:
         screen.say("next: invoke up")
@@ -57,7 +64,7 @@ def plan(variables: str = "", set: Sequence[str] = (), json: bool = False, offli
 
 def render(variables: str = "", set: Sequence[str] = (), to: str = "") -> int:
     """Write what would be used into a folder."""
-    session = open_session(variables, set)
+    session = open_session(variables, set, words="resolved")
     folder = Path(to).resolve() if to else session.workspace.rendered
     count = write_rendered(session.settings, folder)
     label = " (rehearsal)" if session.rehearsed else ""

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from provision.app.meant import kubernetes_row, meant, plain
 from provision.app.nodes import for_people, node_rows
 from provision.app.session import Session, open_session
 from provision.app.world import Observation, look
@@ -28,7 +29,7 @@ CERTIFICATE_WARNING = 30  # days
 
 def status(variables: str = "", set: Sequence[str] = (), json: bool = False) -> int:
     """Print what there is; changes nothing. Exit code 0: it could be said."""
-    session = open_session(variables, set)
+    session = open_session(variables, set, words="pinned")
     seen = look(session)
     findings = judged(session, seen)
     columns, nodes = node_rows(session, seen.world)
@@ -41,6 +42,7 @@ def status(variables: str = "", set: Sequence[str] = (), json: bool = False) -> 
             "cluster": session.settings.cluster.name,
             "provider": session.settings.provider,
             "rehearsed": session.rehearsed,
+            "kubernetes": kubernetes_row(session.settings),
             "machines": [dict(zip(("name", "state", "version", "since"), row, strict=True)) for row in machines],
             "nodes": [dict(zip(columns, row, strict=True)) for row in nodes],
             "findings": findings,
@@ -49,6 +51,8 @@ def status(variables: str = "", set: Sequence[str] = (), json: bool = False) -> 
         return 0
     label = " (rehearsal)" if session.rehearsed else ""
     screen.say(f"cluster {session.settings.cluster.name}, provider {session.settings.provider}{label}", "bold")
+    if not plain(session.settings):
+        screen.say(meant(session.settings))
     screen.table("", ("machine", "state", "version", "up since"), for_people(machines))
     screen.say("")
     screen.table("", columns, for_people(nodes))

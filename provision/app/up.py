@@ -14,6 +14,7 @@ from pathlib import Path
 from provision import journal as journals
 from provision.app.edge import Interrupted
 from provision.app.failure import explain
+from provision.app.meant import kubernetes_row, meant, plain
 from provision.app.nodes import for_people, node_rows
 from provision.app.progress import Reporter
 from provision.app.session import Session, open_session, remember_provider, require_host
@@ -46,13 +47,15 @@ def up(
     offline: bool = False,
 ) -> int:
     """Converge the cluster; returns 0 when everything the plan promises is true."""
-    session = open_session(variables, set, offline=offline)
+    session = open_session(variables, set, offline=offline, words="resolved")
     made = make_plan(session.settings)
     chosen = _chosen(made, only, from_)
     # With --json the document alone goes to stdout.
     screen = Screen(stream=sys.stderr if json else None, rehearsed=session.rehearsed, verbose=verbose)
     for notice in session.notices:
         screen.say(notice, "yellow")
+    if not plain(session.settings):
+        screen.say(meant(session.settings))
     # Before the lock: a computer that cannot do it keeps no folder of the cluster.
     for warning in require_host(session):
         screen.say(warning, "yellow")
@@ -61,6 +64,7 @@ def up(
         screen.say(f"{kept}. To remove it: put it back, `invoke destroy`, then make the cluster without it", "yellow")
     with session.locked("invoke up"):
         remember_provider(session)
+        session.pin()
         if isinstance(session.provider, RehearsalProvider):
             session.provider.retune()
         began = monotonic()
@@ -211,6 +215,7 @@ def _finish(session: Session, done: Converged, screen: Screen, seconds: float, *
             "cluster": session.settings.cluster.name,
             "rehearsed": session.rehearsed,
             "outcome": "ready",
+            "kubernetes": kubernetes_row(session.settings),
             "seconds": round(seconds, 3),
             "applied": [end.step.name for end in done.result.applied],
             "nodes": [dict(zip(columns, row, strict=True)) for row in rows],

@@ -43,6 +43,7 @@ def make_tools(session: Session, says: Says) -> Tools:
         store=session.store(),
         world=WorldHolder(World()),
         says=says,
+        shared={"builds": session.makers()},
     )
 
 

@@ -111,12 +111,23 @@ def with_provider(loaded: Loaded, provider: ProviderName, *, networks_conf: File
         SettingsError: what the chosen provider cannot do.
     """
     settings = complete(loaded.settings.model_copy(update={"provider": provider}))
+    return judged_again(loaded, settings, networks_conf=networks_conf)[0]
+
+
+def judged_again(
+    loaded: Loaded, settings: Settings, *, networks_conf: FilePath = NETWORKS_CONF
+) -> tuple[Loaded, tuple[str, ...]]:
+    """The same settings once their words have been resolved, and the notices that came with it.
+
+    Raises:
+        SettingsError: what the words mean contradicts the rest.
+    """
     verdict = judge(settings, given=loaded.places, limited=not networks_conf.exists())
     if verdict.problems:
         names = [machine.name for machine in settings.machines]
         raise BadSettings([_named(problem, names) for problem in verdict.problems])
     new = tuple(notice for notice in verdict.notices if notice not in loaded.notices)
-    return replace(loaded, settings=settings, notices=loaded.notices + new)
+    return replace(loaded, settings=settings, notices=loaded.notices + new), new
 
 
 def _own_file(workspace: FilePath) -> FilePath | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from provision import knowledge
+from provision.artifacts.catalog import CONTROL_PLANE_IMAGES, image_name
 from provision.facts.base import World
 from provision.facts.cluster import Nodes
 from provision.facts.linux import Kubeadm, Services
@@ -17,6 +19,7 @@ from provision.steps.linux_node import egress_step
 from provision.steps.stamp import stamp_step
 
 CRI_SOCKET = "unix:///run/containerd/containerd.sock"
+PATCHES = "/var/lib/hybrid/kubeadm/patches"
 _STATIC_PODS = frozenset({"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"})
 
 
@@ -42,7 +45,7 @@ def init_config(settings: Settings) -> str:
         "kubeadm/init.yaml",
         api=knowledge.kubeadm_api(kubernetes.version),
         cluster_name=settings.cluster.name,
-        version=kubernetes.version,
+        version=kubernetes_version(settings),
         address=str(machine.address),
         node_name=settings.node_name(machine.name),
         pods=str(settings.network.pods),
@@ -56,7 +59,29 @@ def init_config(settings: Settings) -> str:
         etcd_args=dict(extra.get("etcd", {})),
         kubelet_config=kubelet_config(settings),
         kube_proxy_config=_kube_proxy_config(settings),
+        patches=PATCHES if kubernetes.kubeadm_patches else "",
     )
+
+
+def kubernetes_version(settings: Settings) -> str:
+    """The version as kubeadm is told it: ``ci/`` before it takes the images from where CI builds put theirs."""
+    ci = settings.chosen is not None and settings.chosen.control_plane == "ci"
+    return f"{'ci/' if ci else ''}v{settings.kubernetes.version}"
+
+
+def built_images(settings: Settings) -> list[str]:
+    """The control plane's images that no registry has, by the names that kubeadm asks for; empty for a release."""
+    if settings.chosen is None or settings.chosen.plane_source is None:
+        return []
+    return [image_name(component, settings.kubernetes.version) for component in CONTROL_PLANE_IMAGES]
+
+
+def patches(settings: Settings) -> dict[str, str]:
+    """kubeadm's patch files, by name; what is no text is written as JSON, which is YAML, too."""
+    return {
+        name: content if isinstance(content, str) else json.dumps(content, indent=2)
+        for name, content in settings.kubernetes.kubeadm_patches.items()
+    }
 
 
 def kubelet_args(settings: Settings, machine: Machine) -> dict[str, str]:
@@ -132,7 +157,7 @@ def _control_plane(settings: Settings) -> Step:
         scripts=(
             ScriptCall(
                 template="linux/60-kubeadm-init.sh",
-                parameters={"config": config},
+                parameters={"config": config, "images": built_images(settings), "patches": patches(settings)},
                 documents={"init.yaml": config},
             ),
         ),

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from provision.artifacts.base import LINUX_FILES
-from provision.artifacts.catalog import needed
+from provision.artifacts.catalog import CONTROL_PLANE_IMAGES, needed
 from provision.depot import PROGRAM
 from provision.facts.base import World
 from provision.facts.files import Delivered
 from provision.secrets import Secret
 from provision.settings.model import Machine, Settings
 from provision.steps.base import Context, Judgement, Missing, Satisfied, ScriptCall, Step, Uploads
+from provision.steps.build import brought_by
 
 DEPOT_PORT = 8475
 DEPOT_LIFE = 7200  # seconds; systemd ends it then, whatever happened to us
@@ -34,9 +35,11 @@ class Depot:
 
 
 def linux_files(settings: Settings, machine: Machine) -> tuple[str, ...]:
-    """The artifacts that a Linux machine needs; manifests only where they are applied."""
-    control_plane = machine.role == "control-plane"
-    return tuple(s.name for s in needed(settings) if s.os == "linux" or (s.os is None and control_plane))
+    """The artifacts that a Linux machine needs; manifests and the control plane's images only where they are used."""
+    if machine.role == "control-plane":
+        return tuple(s.name for s in needed(settings) if s.os in ("linux", None))
+    own = {f"{name}.tar" for name in CONTROL_PLANE_IMAGES if name != "kube-proxy"}
+    return tuple(s.name for s in needed(settings) if s.os == "linux" and s.name not in own)
 
 
 def windows_files(settings: Settings) -> tuple[str, ...]:
@@ -75,7 +78,7 @@ def deliver_step(settings: Settings, machine: Machine) -> Step:
         title="its files are delivered",
         lane="files",
         machine=machine.name,
-        needs=(f"up@{machine.name}", *(f"fetch-{name}" for name in names)),
+        needs=(f"up@{machine.name}", *brought_by(settings, names)),
         reads=frozenset({"delivered"}),
         changes=("delivered",),
         check=check,
@@ -133,7 +136,7 @@ def depot_step(settings: Settings) -> Step:
         needs=(
             f"card@{machine.name}",
             f"programs@{machine.name}",
-            *(f"fetch-{name}" for name in names),
+            *brought_by(settings, names),
         ),
         reads=frozenset({"delivered"}),
         changes=("delivered",),

@@ -12,8 +12,8 @@ _MEBI = 1 << 20
 
 
 def fetch_steps(specs: tuple[ArtifactSpec, ...]) -> tuple[Step, ...]:
-    """One step a file: in the cache, with the digest that its publisher or the lock says."""
-    return tuple(_fetch(spec) for spec in specs)
+    """One step a file that is not built: in the cache, with the digest that its publisher or the lock says."""
+    return tuple(_fetch(spec) for spec in specs if spec.maker != "build")
 
 
 def _fetch(spec: ArtifactSpec) -> Step:

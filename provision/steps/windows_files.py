@@ -12,6 +12,7 @@ from provision.facts.windows import Containerd, Delivered, Installed, Kubelet, O
 from provision.render.engine import render
 from provision.settings.model import Machine, Settings
 from provision.steps.base import Context, Judgement, ScriptCall, Step
+from provision.steps.build import brought_by
 from provision.steps.components import component_faults, wanted_digests
 from provision.steps.delivery import Depot
 from provision.steps.proxy import proxy_environment
@@ -66,7 +67,7 @@ def deliver_step(settings: Settings, machine: Machine, component: str, names: tu
         title=f"files of {component} are on the machine",
         lane="files",
         machine=machine.name,
-        needs=(f"card@{machine.name}", "depot", *(f"fetch-{name}" for name in names)),
+        needs=(f"card@{machine.name}", "depot", *brought_by(settings, names)),
         reads=frozenset({"delivered", "installed"}),
         changes=("delivered",),
         check=check,

@@ -2,6 +2,8 @@
 # The control plane runs: images pulled, kubeadm init ended well, the API answers.
 # A run that was killed in the middle is undone by kubeadm reset and made again.
 # Usage: bash 60-kubeadm-init.sh   (as root; detached, it takes minutes)
+# IMAGES: those that no registry has; they were imported before, and are proved to be what kubeadm will ask for.
+IMAGES={{ images | sh }}
 {% include 'linux/_start.sh' %}
 
 mkdir -p /var/lib/hybrid/kubeadm /root/.kube
@@ -13,8 +15,26 @@ if [ ! -f /var/lib/hybrid/kubeadm/initialised ]; then
     cat > /var/lib/hybrid/kubeadm/init.yaml <<'CONFIG'
 {{ config | trim('\n') }}
 CONFIG
-    say 'pulling the images of the control plane'
-    kubeadm config images pull --config=/var/lib/hybrid/kubeadm/init.yaml
+    rm -rf /var/lib/hybrid/kubeadm/patches
+{% for name, text in patches.items() %}
+    mkdir -p /var/lib/hybrid/kubeadm/patches
+    cat > /var/lib/hybrid/kubeadm/patches/{{ name | sh }} <<'PATCH'
+{{ text | trim('\n') }}
+PATCH
+{% endfor %}
+    if [ -z "${IMAGES[*]:-}" ]; then
+        say 'pulling the images of the control plane'
+        kubeadm config images pull --config=/var/lib/hybrid/kubeadm/init.yaml
+    else
+        kubeadm config images list --config=/var/lib/hybrid/kubeadm/init.yaml > /var/lib/hybrid/kubeadm/images
+        for image in "${IMAGES[@]}"; do
+            grep -q -x -F "$image" /var/lib/hybrid/kubeadm/images || fail "kubeadm does not ask for $image, but for: $(cat /var/lib/hybrid/kubeadm/images)"
+            if [ -z "$(crictl images -q "$image")" ]; then
+                fail "$image was not imported"
+            fi
+        done
+        say 'the images that were built are there'
+    fi
     say 'kubeadm init'
     kubeadm init --config=/var/lib/hybrid/kubeadm/init.yaml --skip-token-print
     printf 'ended well\n' > /var/lib/hybrid/kubeadm/initialised

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -179,9 +180,16 @@ def crictl(box: LinuxBox, call: Call) -> int:
     if words[:1] == ["pull"]:
         pull(box, words[1])
         return 0
-    if words == ["images"]:
+    if words[:1] == ["images"] and len(words) <= 2:
         with box.machine.state.reading() as data:
-            call.out("".join(f"{name}\n" for name in data.get("images", [])))
+            names = [name for name in data.get("images", []) if words[1:] in ([], [name], [name.rpartition(":")[0]])]
+        if "-q" in given:
+            call.out("".join(f"sha256:{hashlib.sha256(name.encode()).hexdigest()}\n" for name in names))
+            return 0
+        call.out(f"{'IMAGE':<50} {'TAG':<30} IMAGE ID\n")
+        for name in names:
+            image, _, tag = name.rpartition(":")
+            call.out(f"{image:<50} {tag:<30} {hashlib.sha256(name.encode()).hexdigest()[:13]}\n")
         return 0
     if words in (["info"], ["version"]):
         call.out("{}\n" if words == ["info"] else "Version:  0.1.0\nRuntimeName:  containerd\n")

@@ -13,8 +13,17 @@ from provision.rehearsal.files import now
 from provision.rehearsal.models.cluster import ca_hash, make_ca
 from provision.rehearsal.models.cluster_addons import addons
 from provision.rehearsal.models.linux_box import LinuxBox, register
-from provision.rehearsal.models.linux_containerd import cri_problem, pull, runc_problem
+from provision.rehearsal.models.linux_containerd import runc_problem
 from provision.rehearsal.models.linux_kubeadm_config import BadConfig, Config, read_config
+from provision.rehearsal.models.linux_kubeadm_images import (
+    STATIC,
+    image_tag,
+    images_of,
+    pull_images,
+    unpulled,
+    version_and_repository,
+)
+from provision.rehearsal.models.linux_kubeadm_patches import patched
 from provision.rehearsal.models.linux_kubeadm_preflight import KUBELET, common, refuse
 from provision.rehearsal.models.linux_program import Failed, Usage, options, path_of
 from provision.rehearsal.models.linux_unit_files import UnitError
@@ -25,7 +34,6 @@ if TYPE_CHECKING:
     from provision.rehearsal.models.linux import LinuxMachine
 
 KUBERNETES = "/etc/kubernetes"
-STATIC = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 _CERTIFICATES = (
     "admin.conf", "apiserver", "apiserver-etcd-client", "apiserver-kubelet-client", "controller-manager.conf",
     "etcd-healthcheck-client", "etcd-peer", "etcd-server", "front-proxy-client", "scheduler.conf", "super-admin.conf",
@@ -53,7 +61,10 @@ def kubeadm(box: LinuxBox, call: Call) -> int:
         if words[:1] == ["join"]:
             return _join(box, call, _config(box, call, given.get("--config")))
         if words == ["config", "images", "pull"]:
-            return _images(box, call, _config(box, call, given.get("--config")))
+            return pull_images(box, call, _config(box, call, given.get("--config")))
+        if words == ["config", "images", "list"]:
+            call.out("".join(f"{name}\n" for name in images_of(_config(box, call, given.get("--config")), box.version)))
+            return 0
         if words == ["config", "validate"]:
             _config(box, call, given.get("--config"))
             call.out("ok\n")
@@ -88,7 +99,7 @@ def _init(box: LinuxBox, call: Call, config: Config) -> int:
     init, cluster = config.documents.get("InitConfiguration"), config.documents.get("ClusterConfiguration")
     if init is None or cluster is None:
         raise BadConfig("no InitConfiguration or ClusterConfiguration kind was found in the YAML file")
-    version = str(cluster.get("kubernetesVersion", box.version))
+    version, repository = version_and_repository(config, box.version)
     call.out(f"[init] Using Kubernetes version: {version}\n[preflight] Running pre-flight checks\n")
     wanted, own = knowledge.parse(version.lstrip("v")), knowledge.parse(box.version.lstrip("v"))
     if wanted.minor > own.minor:
@@ -118,10 +129,11 @@ def _init(box: LinuxBox, call: Call, config: Config) -> int:
     if int(machine.spec.get("memory", 4096)) < 1700:
         problems.append(f"Mem]: the system RAM ({machine.spec['memory']} MB) is less than the minimum 1700 MB")
     refuse(problems)
+    refuse(unpulled(box, images_of(config, box.version)))
     if problem := runc_problem(box):
         raise Failed(f"error execution phase wait-control-plane: failed to create containerd task: {problem}")
     _certificates(box, call, address, config)
-    _manifests(box, version)
+    _manifests(box, config, version, repository)
     _start_kubelet(box, call, config)
     call.out("[wait-control-plane] Waiting for the kubelet to boot up the control plane as static Pods\n")
     box.latency("kubeadm-init")
@@ -193,16 +205,17 @@ def kubeconfig(server: str, pem: str, user: str, cluster: str = "kubernetes") ->
     )
 
 
-def _manifests(box: LinuxBox, version: str) -> None:
+def _manifests(box: LinuxBox, config: Config, version: str, repository: str) -> None:
     box.files.make_folders(f"{KUBERNETES}/manifests")
     for name in STATIC:
-        image = f"registry.k8s.io/{name}:{version}"
+        image = f"{repository}/{name}:{image_tag(version)}"
         pod = {
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"name": name, "namespace": "kube-system"},
             "spec": {"hostNetwork": True, "containers": [{"name": name, "image": image, "command": [name]}]},
         }
+        pod = patched(box, config, name, pod)
         box.files.write(f"{KUBERNETES}/manifests/{name}.yaml", yaml.safe_dump(pod).encode(), 0o600)
     box.files.make_folders("/var/lib/etcd/member")
 
@@ -214,6 +227,7 @@ def _start_kubelet(box: LinuxBox, call: Call, config: Config) -> None:
     settings.setdefault("cgroupDriver", "systemd")
     settings["containerRuntimeEndpoint"] = config.socket
     settings.setdefault("staticPodPath", f"{KUBERNETES}/manifests")
+    settings = patched(box, config, "kubeletconfiguration", settings)
     files.write("/var/lib/kubelet/config.yaml", yaml.safe_dump(settings).encode())
     files.write("/var/lib/kubelet/instance-config.yaml", f"containerRuntimeEndpoint: {config.socket}\n".encode())
     arguments = dict(config.kubelet_arguments)
@@ -236,27 +250,6 @@ def _start_kubelet(box: LinuxBox, call: Call, config: Config) -> None:
             f"[kubelet-check] The kubelet is not healthy after 4m0s\n{log}\nerror: error execution "
             f"phase wait-control-plane: failed while waiting for the kubelet to start"
         )
-
-
-def _images(box: LinuxBox, call: Call, config: Config) -> int:
-    version = str((config.documents.get("ClusterConfiguration") or {}).get("kubernetesVersion", box.version))
-    names = [f"registry.k8s.io/{name}:{version}" for name in (*STATIC[1:], "kube-proxy")]
-    row = knowledge.kubernetes(version.lstrip("v"))
-    names += [
-        "registry.k8s.io/coredns/coredns:v1.13.1",
-        f"registry.k8s.io/pause:{row.pause}",
-        "registry.k8s.io/etcd:3.6.5-0",
-    ]
-    with box.machine.state.reading() as data:
-        missing = [name for name in names if name not in data.get("images", [])]
-    if problem := cri_problem(box.machine):
-        raise Failed(f"failed to pull images: could not connect to the container runtime: {problem}")
-    if missing:
-        box.latency("linux-image-pull")
-    for name in names:
-        pull(box, name)
-        call.out(f"[config/images] Pulled {name}\n")
-    return 0
 
 
 def _join(box: LinuxBox, call: Call, config: Config) -> int:

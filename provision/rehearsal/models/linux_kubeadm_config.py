@@ -43,6 +43,7 @@ _INNER = {
     "controllerManager": _COMPONENT,
     "scheduler": _COMPONENT,
     "etcd": {"local", "external"},
+    "patches": {"directory"},
     "discovery": {"bootstrapToken", "file", "tlsBootstrapToken", "timeout"},
 }
 _OTHER = {
@@ -69,6 +70,7 @@ class Config:
     endpoint: str = ""
     token: str = ""
     ca_hashes: tuple[str, ...] = ()
+    patches: str = ""
 
 
 def read_config(text: str, version: str) -> Config:
@@ -153,6 +155,8 @@ def _config(found: dict[str, dict[str, Any]], api: str) -> Config:
     registration = (found.get("InitConfiguration") or found.get("JoinConfiguration") or {}).get(
         "nodeRegistration"
     ) or {}
+    folder = (found.get("InitConfiguration") or found.get("JoinConfiguration") or {}).get("patches") or {}
+    config.patches = str(folder.get("directory", ""))
     config.node_name = str(registration.get("name", ""))
     config.socket = str(registration.get("criSocket", config.socket))
     config.kubelet_arguments = _arguments(registration.get("kubeletExtraArgs"), api, "kubeletExtraArgs")
