@@ -140,14 +140,17 @@ class Fetching:
             self._judge(url, answer.status_code, answer.reason, answer.headers)
             have = have if answer.status_code == 206 else 0
             with part.open("ab" if have else "wb") as out:
-                for piece in answer.iter_content(_PIECE):
-                    out.write(piece)
-                    have += len(piece)
-                    if have > size:
-                        break
-                    progress(have)
-                    self._go_on()
-                    self.deadline.check(f"{have} of {size} bytes of {self.image}")
+                try:
+                    for piece in answer.iter_content(_PIECE):
+                        out.write(piece)
+                        have += len(piece)
+                        if have > size:
+                            break
+                        progress(have)
+                        self._go_on()
+                        self.deadline.check(f"{have} of {size} bytes of {self.image}")
+                except Failed as error:
+                    raise _Again(f"cut short: {have} of {size} bytes") from error
         if have > size:
             part.unlink()
             raise ArtifactError(f"{self.image}: {url} answers with more than its {size} bytes", remedy=_LOOK)

@@ -148,7 +148,7 @@ class Conversation:
                 return answer
             there = urljoin(here, answer.headers["Location"])
             answer.close()
-            if urlsplit(there).scheme not in ("http", "https") or _is_downgrade(here, there):
+            if not _is_web(there) or _is_downgrade(here, there):
                 raise ArtifactError(
                     f"{self.image}: {_short(here)} sends us to {_short(there)}, which is not safe",
                     remedy="look at `mirrors` and `network.registries` in the settings",
@@ -199,7 +199,7 @@ class Conversation:
         self, url: str, wanted: Mapping[str, str], found: tuple[str, Secret] | None, deadline: Deadline
     ) -> AuthBase:
         realm = urljoin(url, wanted.get("realm", ""))
-        if not wanted.get("realm") or _is_downgrade(url, realm):
+        if not _is_web(realm) or _is_downgrade(url, realm):
             raise self._refused(url, f"it sends us to {_short(realm)} for a token, which is not safe")
         params = {key: wanted[key] for key in ("service", "scope") if key in wanted}
         params.setdefault("scope", f"repository:{self.image.path}:pull")
@@ -240,6 +240,10 @@ class Conversation:
 def _origin(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     return parts.scheme, parts.netloc.lower()
+
+
+def _is_web(url: str) -> bool:
+    return urlsplit(url).scheme in ("http", "https")
 
 
 def _is_downgrade(here: str, there: str) -> bool:
