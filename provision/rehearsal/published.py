@@ -14,10 +14,13 @@ import tarfile
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
+from provision import knowledge
 from provision.rehearsal.manifests import CALICO_FILES, calico_manifest
 from provision.rehearsal.standin import standin
 
 _V = r"(?P<version>\d+\.\d+\.\d+(?:-(?:alpha|beta|rc)\.\d+)?)"
+# A build of a merge: how many commits after which tag, and of which.
+_CI = r"(?P<version>1\.\d+\.\d+-(?:alpha|beta|rc)\.\d+\.\d+\+[0-9a-f]+)"
 _OS = r"(?P<os>linux|windows)"
 _GITHUB = r"github\.com/"
 
@@ -25,6 +28,7 @@ _GITHUB = r"github\.com/"
 _NODE = ("kubelet", "kubeadm", "kubectl", "kube-proxy", "kube-log-runner")
 _CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 KUBERNETES = {"linux": frozenset(_NODE + _CONTROL_PLANE), "windows": frozenset(_NODE)}
+TESTS = ("e2e.test", "ginkgo")
 CONTAINERD = {
     "linux": ("containerd", "containerd-shim-runc-v2", "containerd-stress", "ctr"),
     "windows": ("containerd", "containerd-shim-runhcs-v1", "containerd-stress", "ctr"),
@@ -66,6 +70,29 @@ def _kubernetes(version: str, os: str, file: str) -> bytes | None:
     return standin(program, f"v{version}", os) if program in KUBERNETES[os] else None
 
 
+def _tests(version: str, os: str) -> bytes:
+    """The archive with the conformance tests of a platform."""
+    return archive({f"kubernetes/test/bin/{_exe(p, os)}": standin(p, f"v{version}", os) for p in TESTS})
+
+
+def _stable(minor: str) -> bytes | None:
+    row = knowledge.RELEASES.get(minor)
+    return f"v{row.latest}".encode() if row else None
+
+
+def _ci_latest(minor: str = "") -> bytes | None:
+    """The newest build of a merge: on the main branch, of the minor that comes next; else of the next patch."""
+    newest = knowledge.parse(knowledge.NEWEST)
+    coming = f"{newest.major}.{newest.minor + 1}"
+    if minor in ("", coming):
+        return f"v{coming}.0-alpha.1.23+0123456789abcd".encode()
+    row = knowledge.RELEASES.get(minor)
+    if row is None:
+        return None
+    latest = knowledge.parse(row.latest)
+    return f"v{minor}.{(latest.patch or 0) + 1}-rc.0.12+fedcba9876543".encode()
+
+
 def _containerd(version: str, os: str) -> bytes | None:
     if int(version.split(".")[0]) not in (1, 2):
         return None
@@ -100,12 +127,43 @@ def _runc_sums(version: str) -> bytes | None:
     return b"".join(line for line in lines if line) or None
 
 
+def _exporter(version: str) -> bytes:
+    return standin("windows_exporter", version, "windows")
+
+
 Rule = tuple[re.Pattern[str], Callable[..., bytes | None]]
+
+
+def _of_kubernetes(place: str) -> tuple[Rule, ...]:
+    """The files of a release or of a CI build, which have the same layout."""
+    return (
+        (re.compile(rf"dl\.k8s\.io/{place}/bin/{_OS}/amd64/(?P<file>[a-z.-]+?)"), _kubernetes),
+        (
+            re.compile(rf"dl\.k8s\.io/{place}/bin/{_OS}/amd64/(?P<file>[a-z.-]+)\.sha256"),
+            lambda version, os, file: _sum(_kubernetes(version, os, file)),
+        ),
+        (re.compile(rf"dl\.k8s\.io/{place}/kubernetes-test-{_OS}-amd64\.tar\.gz"), _tests),
+        (
+            re.compile(rf"dl\.k8s\.io/{place}/kubernetes-test-{_OS}-amd64\.tar\.gz\.sha256"),
+            lambda version, os: _sum(_tests(version, os)),
+        ),
+    )
+
+
 _RULES: tuple[Rule, ...] = (
-    (re.compile(rf"dl\.k8s\.io/release/v{_V}/bin/{_OS}/amd64/(?P<file>[a-z.-]+?)"), _kubernetes),
+    *_of_kubernetes(rf"release/v{_V}"),
+    *_of_kubernetes(rf"ci/v{_CI}"),
+    (re.compile(r"dl\.k8s\.io/release/stable-(?P<minor>\d+\.\d+)\.txt"), _stable),
+    (re.compile(r"dl\.k8s\.io/ci/latest(?:-(?P<minor>\d+\.\d+))?\.txt"), lambda minor: _ci_latest(minor or "")),
     (
-        re.compile(rf"dl\.k8s\.io/release/v{_V}/bin/{_OS}/amd64/(?P<file>[a-z.-]+)\.sha256"),
-        lambda version, os, file: _sum(_kubernetes(version, os, file)),
+        re.compile(
+            rf"{_GITHUB}prometheus-community/windows_exporter/releases/download/v{_V}/windows_exporter-(?P=version)-amd64\.exe"
+        ),
+        _exporter,
+    ),
+    (
+        re.compile(rf"{_GITHUB}prometheus-community/windows_exporter/releases/download/v{_V}/sha256sums\.txt"),
+        lambda version: _sum(_exporter(version), f"windows_exporter-{version}-amd64.exe"),
     ),
     (
         re.compile(
