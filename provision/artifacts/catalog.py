@@ -1,54 +1,28 @@
-"""What each setting needs, as data: the files of a release, where their publishers keep them, and what is built.
-
-Sources of the patterns: dl.k8s.io (Kubernetes' download page; CI builds: kubeadm's docs/testing-pre-releases.md),
-the release pages of containerd, runc, cri-tools and the CNI plugins, and projectcalico/calico's ``manifests`` folder.
-"""
+"""What each setting needs: published files (their patterns are in `rows`), and what is built."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from provision import knowledge
 from provision.artifacts.base import ArtifactSpec, Os
+from provision.artifacts.rows import (
+    ANTREA,
+    CALICO,
+    CI,
+    CI_TESTS,
+    CNI_PLUGINS,
+    CONTAINERD,
+    CRICTL,
+    EXPORTER,
+    FLANNEL,
+    FLANNEL_WINDOWS,
+    KUBERNETES,
+    RUNC,
+    TESTS,
+    spec,
+)
 from provision.settings.model import Chosen, Settings, SourceState
-
-
-@dataclass(frozen=True)
-class Row:
-    """A pattern: ``{version}``, ``{os}``, ``{arch}``, ``{file}`` are filled in."""
-
-    url: str
-    checksum: str | None
-
-
-KUBERNETES = Row(
-    "https://dl.k8s.io/release/v{version}/bin/{os}/{arch}/{file}",
-    "https://dl.k8s.io/release/v{version}/bin/{os}/{arch}/{file}.sha256",
-)
-# A build of each merge; the same layout and checksums as a release's.
-CI = Row(
-    "https://dl.k8s.io/ci/v{version}/bin/{os}/{arch}/{file}",
-    "https://dl.k8s.io/ci/v{version}/bin/{os}/{arch}/{file}.sha256",
-)
-CONTAINERD = Row(
-    "https://github.com/containerd/containerd/releases/download/v{version}/containerd-{version}-{os}-{arch}.tar.gz",
-    "https://github.com/containerd/containerd/releases/download/v{version}/containerd-{version}-{os}-{arch}.tar.gz.sha256sum",
-)
-RUNC = Row(
-    "https://github.com/opencontainers/runc/releases/download/v{version}/runc.{arch}",
-    "https://github.com/opencontainers/runc/releases/download/v{version}/runc.sha256sum",
-)
-CRICTL = Row(
-    "https://github.com/kubernetes-sigs/cri-tools/releases/download/v{version}/crictl-v{version}-{os}-{arch}.tar.gz",
-    "https://github.com/kubernetes-sigs/cri-tools/releases/download/v{version}/crictl-v{version}-{os}-{arch}.tar.gz.sha256",
-)
-CNI_PLUGINS = Row(
-    "https://github.com/containernetworking/plugins/releases/download/v{version}/cni-plugins-{os}-{arch}-v{version}.tgz",
-    "https://github.com/containernetworking/plugins/releases/download/v{version}/cni-plugins-{os}-{arch}-v{version}.tgz.sha256",
-)
-# Calico publishes no checksums of its manifests: the lock pins what came first.
-CALICO = Row("https://raw.githubusercontent.com/projectcalico/calico/v{version}/manifests/{file}", None)
 
 LINUX_KUBERNETES = ("kubelet", "kubeadm", "kubectl")
 WINDOWS_KUBERNETES = ("kubelet.exe", "kubeadm.exe", "kubectl.exe", "kube-proxy.exe", "kube-log-runner.exe")
@@ -75,10 +49,10 @@ def needed(settings: Settings) -> tuple[ArtifactSpec, ...]:
     chosen = settings.chosen or Chosen(control_plane="release", version=version, nodes=version, why="")
     pins = knowledge.pins(version)
     specs = [
-        _spec("containerd-linux.tar.gz", CONTAINERD, settings.containerd.linux, "linux"),
-        _spec("runc", RUNC, pins.runc, "linux"),
-        _spec("crictl-linux.tar.gz", CRICTL, pins.crictl, "linux"),
-        _spec("cni-plugins-linux.tgz", CNI_PLUGINS, pins.cni_plugins, "linux"),
+        spec("containerd-linux.tar.gz", CONTAINERD, settings.containerd.linux, "linux"),
+        spec("runc", RUNC, pins.runc, "linux"),
+        spec("crictl-linux.tar.gz", CRICTL, pins.crictl, "linux"),
+        spec("cni-plugins-linux.tgz", CNI_PLUGINS, pins.cni_plugins, "linux"),
         *(_kubernetes(chosen, name, "linux") for name in LINUX_KUBERNETES),
         *_images(chosen),
         *_containerd(chosen, "linux"),
@@ -86,17 +60,47 @@ def needed(settings: Settings) -> tuple[ArtifactSpec, ...]:
     if settings.cni == "calico":
         crds = knowledge.calico(settings.calico.version).crds_file
         specs += [
-            _spec("calico-crds.yaml", CALICO, settings.calico.version, None, file=crds),
-            _spec("tigera-operator.yaml", CALICO, settings.calico.version, None),
+            spec("calico-crds.yaml", CALICO, settings.calico.version, None, file=crds),
+            spec("tigera-operator.yaml", CALICO, settings.calico.version, None),
         ]
+    elif settings.cni == "antrea":
+        specs.append(spec("antrea.yml", ANTREA, settings.antrea.version, None))
+    else:
+        specs.append(spec("kube-flannel.yml", FLANNEL, settings.flannel.version, None))
     if settings.windows:
         specs += [
-            _spec("containerd-windows.tar.gz", CONTAINERD, settings.containerd.windows, "windows"),
-            _spec("crictl-windows.tar.gz", CRICTL, pins.crictl, "windows"),
+            spec("containerd-windows.tar.gz", CONTAINERD, settings.containerd.windows, "windows"),
+            spec("crictl-windows.tar.gz", CRICTL, pins.crictl, "windows"),
             *_containerd(chosen, "windows"),
             *(_kubernetes(chosen, name, "windows") for name in WINDOWS_KUBERNETES),
+            *_windows_network(settings, pins.cni_plugins),
         ]
     return tuple(specs)
+
+
+def tests(settings: Settings, os: Os) -> ArtifactSpec:
+    """The archive with ``e2e.test`` and ginkgo, for the system on which they run."""
+    chosen = settings.chosen
+    row = CI_TESTS if chosen is not None and chosen.control_plane == "ci" else TESTS
+    version = chosen.version if chosen is not None else settings.kubernetes.version
+    return spec(f"kubernetes-test-{os}.tar.gz", row, version, os)
+
+
+def exporter() -> ArtifactSpec:
+    """windows_exporter, which tells a Windows node's metrics."""
+    return spec("windows_exporter.exe", EXPORTER, knowledge.WINDOWS_EXPORTER, "windows")
+
+
+def _windows_network(settings: Settings, plugins: str) -> list[ArtifactSpec]:
+    """What a pod network has for Windows beside its images; Calico's images bring all of it."""
+    if settings.cni == "antrea":
+        return [spec("antrea-windows-with-ovs.yml", ANTREA, settings.antrea.version, None)]
+    if settings.cni == "flannel":
+        return [
+            spec("flannel-windows.tar.gz", FLANNEL_WINDOWS, settings.flannel.version, "windows"),
+            spec("cni-plugins-windows.tgz", CNI_PLUGINS, plugins, "windows"),
+        ]
+    return []
 
 
 def _kubernetes(chosen: Chosen, name: str, os: Os) -> ArtifactSpec:
@@ -108,7 +112,7 @@ def _kubernetes(chosen: Chosen, name: str, os: Os) -> ArtifactSpec:
     source = (chosen.source if name in WINDOWS_NODE else None) or chosen.plane_source
     if source is not None:
         return _built("kubernetes", source, name, os)
-    return _spec(name, CI if chosen.control_plane == "ci" else KUBERNETES, chosen.version, os)
+    return spec(name, CI if chosen.control_plane == "ci" else KUBERNETES, chosen.version, os)
 
 
 def _containerd(chosen: Chosen, os: Os) -> list[ArtifactSpec]:
@@ -147,15 +151,4 @@ def image_name(component: str, version: str) -> str:
 def _built(project: str, source: SourceState, name: str, os: Os) -> ArtifactSpec:
     return ArtifactSpec(
         name=name, version=source.version, url=f"build:{project}/{source.tree}/{name}", checksum_url=None, os=os
-    )
-
-
-def _spec(name: str, row: Row, version: str, os: Os | None, *, file: str | None = None) -> ArtifactSpec:
-    values = {"version": version, "os": os or "", "arch": "amd64", "file": file or name}
-    return ArtifactSpec(
-        name=name,
-        version=version,
-        url=row.url.format(**values),
-        checksum_url=row.checksum.format(**values) if row.checksum else None,
-        os=os,
     )

@@ -4,7 +4,7 @@ The tables are plain Python (checked by mypy, nothing to load); the questions as
 functions, gathered here: ``knowledge.kubernetes("1.36.4").pause``.
 """
 
-from provision.knowledge.artifact_pins import Pins, pause_image, pins
+from provision.knowledge.artifact_pins import WINDOWS_EXPORTER, Pins, pause_image, pins
 from provision.knowledge.base import NotKnown
 from provision.knowledge.boxes import VAGRANT_PROVIDERS, BoxRow, box, stale
 from provision.knowledge.networks import CalicoRow, CniRow, calico, cni, cni_for, cni_patch
@@ -30,6 +30,7 @@ __all__ = [
     "RELEASES",
     "SKEW",
     "VAGRANT_PROVIDERS",
+    "WINDOWS_EXPORTER",
     "BadUpdate",
     "BoxRow",
     "CalicoRow",

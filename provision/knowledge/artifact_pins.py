@@ -28,6 +28,8 @@ _RUNC = "1.3.6"
 _CNI_PLUGINS = "1.9.1"
 # The first with a manifest for Windows Server 2025 (26100); older ones also serve older releases.
 _PAUSE = "3.10.2"
+WINDOWS_EXPORTER = "0.31.8"
+"""The newest release of prometheus-community/windows_exporter on 2026-08-22; it goes with every Kubernetes."""
 _SOURCES = (
     "containerd/containerd#13606",
     "rancher/rke2 Dockerfile, 2026-08-21",
