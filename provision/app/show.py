@@ -56,6 +56,8 @@ def plan(variables: str = "", set: Sequence[str] = (), json: bool = False, offli
     label = "rehearsal " if session.rehearsed else ""
     screen.table("", ("", "step", "why"), rows_shown)
     screen.say(meant(session.settings))
+    if session.offline and (lines := session.store().missing()):
+        screen.say("\n".join(["missing, and --offline forbids to fetch it:", *lines]), "yellow")
     screen.say(f"{label}plan: {len(judged)} steps, {len(missing)} missing; nothing was changed")
     if missing:
         screen.say("next: invoke up")

@@ -74,11 +74,11 @@ class ArtifactStore:
     def in_use(self) -> Iterator[None]:
         """Hold these files for a run: nobody prunes them meanwhile, and this counts as a use of each."""
         with self.cache.in_use(self.lock.path):
-            self._note_all()
-            try:
-                yield
-            finally:
-                self._note_all()
+            for spec in self.specs.values():
+                entry = self.lock.find(spec)
+                if entry is not None and self.cache.has(entry.sha256):
+                    self._note(entry.sha256, spec)
+            yield
 
     def missing(self) -> tuple[str, ...]:
         """What ``offline`` would have to fetch, one line a file: name, version, where it is, where it is looked for.
@@ -95,9 +95,9 @@ class ArtifactStore:
         """
         lines = self.missing() if self.offline else ()
         if lines:
-            files = "1 file is" if len(lines) == 1 else f"{len(lines)} files are"
+            files, them = ("1 file is", "it") if len(lines) == 1 else (f"{len(lines)} files are", "them")
             raise ArtifactError(
-                f"{files} missing, and --offline forbids to fetch them",
+                f"{files} missing, and --offline forbids to fetch {them}",
                 details="\n".join(lines),
                 remedy="run once without --offline, or put each below a folder by its address without the scheme "
                 '(FOLDER/dl.k8s.io/release/...) and write `mirrors: {"https://": FOLDER}`; a file that no lock pins '
@@ -209,12 +209,6 @@ class ArtifactStore:
         looked = [str(place) for place in places if place is not None and not place.is_file()]
         here = f"; looked for: {' and '.join(looked)}" if looked and spec.maker is None else ""
         return (f"{spec.name} {spec.version}: {' and '.join(wanted)}{pinned}{here}",)
-
-    def _note_all(self) -> None:
-        for spec in self.specs.values():
-            entry = self.lock.find(spec)
-            if entry is not None and self.cache.has(entry.sha256):
-                self._note(entry.sha256, spec)
 
     def _note(self, digest: str, spec: ArtifactSpec) -> None:
         self.cache.note(digest, name=spec.name, version=spec.version, url=spec.url, lock=self.lock.path)

@@ -70,7 +70,8 @@ def _converge(real_machine: RealMachine, mirrors: dict[str, str]) -> tuple[RunRe
     settings = real_machine.settings
     specs = needed(settings)
     folder = real_machine.folder
-    lock = ArtifactLock(folder / "artifacts.lock.yaml")
+    # Most of what is served are stand-ins, which are no programs: a lock that is not a rehearsal's refuses them.
+    lock = ArtifactLock(folder / "artifacts.lock.yaml", rehearsed=True)
     store = ArtifactStore(specs, Cache(folder / "cache"), lock, mirrors=lambda: mirrors)
     steps = [*fetch_steps(specs), prepare_step(settings), up_step(settings, real_machine.machine)]
     plan = Plan((*steps, *linux_steps(settings, real_machine.machine)))

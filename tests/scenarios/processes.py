@@ -17,6 +17,7 @@ import pytest
 
 from provision import journal
 from provision.host.workspace import PRODUCT
+from provision.rehearsal.client import Client
 
 
 class Folder:
@@ -74,6 +75,11 @@ class Folder:
         out, err = process.communicate()
         assert process.returncode == 0, f"{out[-3000:]}\n{err[-3000:]}"
         return False
+
+    def requests(self) -> dict[str, int]:
+        """What the rehearsal's origin was asked for since its process started: address -> how often."""
+        asked: dict[str, int] = Client(self.runs.parent).call("requests")
+        return asked
 
     def events(self) -> list[journal.Event]:
         """The events of all runs, oldest first."""
