@@ -20,6 +20,12 @@ _SETTINGS = {
     "set": "one setting, as a.b=value; repeatable",
 }
 _OFFLINE = "open no connection to a publisher: only the cache and folders in `mirrors`"
+_BUILD = {
+    "sha": "build this commit of Kubernetes for the Windows nodes (as --set kubernetes.sha=...)",
+    "ref": "build this branch, tag or pull/12345",
+    "path": "build this local checkout, uncommitted changes included",
+    "remote": "the git repository that --sha and --ref are fetched from",
+}
 _RUN = {
     "json": "machine-readable: one JSON document on stdout, words on stderr",
     "verbose": "show every line that the scripts print",
@@ -58,6 +64,7 @@ def _call(command: str, **flags: object) -> None:
     help={
         **_SETTINGS,
         **_RUN,
+        **_BUILD,
         "only": "only this step (name, or name@machine); all others must be true already; repeatable",
         "from_": "only this step and those after it in the plan",
         "offline": _OFFLINE,
@@ -72,18 +79,32 @@ def up(
     only: Sequence[str] | None = None,
     from_: str = "",
     offline: bool = False,
+    sha: str = "",
+    ref: str = "",
+    path: str = "",
+    remote: str = "",
 ) -> None:
     """Take the cluster from variables.yaml to Ready; goes on from what the machines say."""
+    source = {"sha": sha, "ref": ref, "path": path, "remote": remote}
     flags = {"variables": variables, "set": set or (), "only": only or (), "from_": from_, "offline": offline}
-    _call("up", json=json, verbose=verbose, **flags)
+    _call("up", json=json, verbose=verbose, **source, **flags)
 
 
-@task(iterable=["set"], help={**_SETTINGS, "json": _RUN["json"], "offline": _OFFLINE})
+@task(iterable=["set"], help={**_SETTINGS, **_BUILD, "json": _RUN["json"], "offline": _OFFLINE})
 def plan(
-    c: Context, variables: str = "", set: Sequence[str] | None = None, json: bool = False, offline: bool = False
+    c: Context,
+    variables: str = "",
+    set: Sequence[str] | None = None,
+    json: bool = False,
+    offline: bool = False,
+    sha: str = "",
+    ref: str = "",
+    path: str = "",
+    remote: str = "",
 ) -> None:
     """Show what is true, what is missing and why; changes nothing."""
-    _call("plan", variables=variables, set=set or (), json=json, offline=offline)
+    source = {"sha": sha, "ref": ref, "path": path, "remote": remote}
+    _call("plan", variables=variables, set=set or (), json=json, offline=offline, **source)
 
 
 @task(iterable=["set"], help={**_SETTINGS, "json": _RUN["json"]})

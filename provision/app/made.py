@@ -16,11 +16,14 @@ from provision.artifacts import words
 from provision.artifacts.base import ArtifactSpec, Maker, OnBytes
 from provision.artifacts.cache import file_digest
 from provision.build.base import OnProgress, Source
+from provision.build.pe import check_program
 from provision.clock import Deadline
 from provision.errors import ArtifactError
 from provision.settings.model import Settings, SourceState
 from provision.steps.build import Stop
 
+# What stands for the version of a program that has none in it, such as kube-log-runner.
+UNSTAMPED = "0.0.0-unstamped"
 # Seconds until a repository has given the one commit that is built, over a slow line.
 _FETCH = 1800
 
@@ -57,8 +60,8 @@ class Makers:
         raise ArtifactError(f"{asked.project} {asked.word} cannot be built yet")
 
     def program(self, path: Path, name: str) -> str:
-        """See `Ways.program`."""
-        raise ArtifactError(f"{name} cannot be checked yet")
+        """See `Ways.program`; a program that shows no version has that of nobody."""
+        return check_program(path, "windows" if name.endswith(".exe") else "linux") or UNSTAMPED
 
     # Files
 

@@ -145,6 +145,15 @@ def cache_root() -> Path:
     return Path(os.environ.get("HYBRID_CACHE") or user_cache_path(APP))
 
 
+def named(sha: str, ref: str, path: str, remote: str) -> list[str]:
+    """The flags of the source as overrides of the settings; one of them takes the place of what the file names."""
+    if not (sha or ref or path):
+        return [f"kubernetes.remote={remote}"] if remote else []
+    given = {"sha": sha, "ref": ref, "path": str(Path(path).absolute()) if path else "", "remote": remote}
+    others = [f"kubernetes.{key}=null" for key in ("sha", "ref", "path") if not given[key]]
+    return [*others, *(f"kubernetes.{key}={value}" for key, value in given.items() if value)]
+
+
 Words = Literal["untouched", "pinned", "resolved"]
 """How far a command goes to know what the words of ``kubernetes`` mean: not at all, reading what the lock pins (and
 a local checkout), or asking publishers and repositories, too."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from provision.app.meant import kubernetes_row, meant
 from provision.app.rendered import write_rendered
-from provision.app.session import open_session
+from provision.app.session import named, open_session
 from provision.app.world import look
 from provision.console import Screen
 from provision.errors import SettingsError
@@ -20,9 +20,18 @@ from provision.settings.today import write_today
 from provision.steps.base import Missing
 
 
-def plan(variables: str = "", set: Sequence[str] = (), json: bool = False, offline: bool = False) -> int:
+def plan(
+    variables: str = "",
+    set: Sequence[str] = (),
+    json: bool = False,
+    offline: bool = False,
+    sha: str = "",
+    ref: str = "",
+    path: str = "",
+    remote: str = "",
+) -> int:
     """Print each step with what is true or missing and why; exit code 0 whatever is missing."""
-    session = open_session(variables, set, offline=offline, words="resolved")
+    session = open_session(variables, [*set, *named(sha, ref, path, remote)], offline=offline, words="resolved")
     made = make_plan(session.settings)
     world = look(session).world
     judged = [(step, step.judge(session.settings, world)) for step in made.steps]

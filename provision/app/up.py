@@ -17,7 +17,7 @@ from provision.app.failure import explain
 from provision.app.meant import kubernetes_row, meant, plain
 from provision.app.nodes import for_people, node_rows
 from provision.app.progress import Reporter
-from provision.app.session import Session, open_session, remember_provider, require_host
+from provision.app.session import Session, named, open_session, remember_provider, require_host
 from provision.app.world import make_tools
 from provision.clock import monotonic
 from provision.console import Screen, duration
@@ -46,9 +46,13 @@ def up(
     json: bool = False,
     verbose: bool = False,
     offline: bool = False,
+    sha: str = "",
+    ref: str = "",
+    path: str = "",
+    remote: str = "",
 ) -> int:
     """Converge the cluster; returns 0 when everything the plan promises is true."""
-    session = open_session(variables, set, offline=offline, words="resolved")
+    session = open_session(variables, [*set, *named(sha, ref, path, remote)], offline=offline, words="resolved")
     made = make_plan(session.settings)
     chosen = _chosen(made, only, from_)
     # With --json the document alone goes to stdout.

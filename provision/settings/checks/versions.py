@@ -179,9 +179,10 @@ def skew(settings: Settings) -> Iterator[Finding]:
     if (node.major, node.minor) > (plane.major, plane.minor):
         if chosen is not None and kubernetes.control_plane in ("release", "ci"):
             what = f"control_plane: {kubernetes.control_plane} is {control_plane}"
-            remedy = f"write control_plane: auto (or source), raise version to {node.line}, or build a kubelet of"
+            remedy = f"write control_plane: auto (or source), or build a kubelet of"
         else:
-            what, remedy = control_plane, f"raise kubernetes.version to {node.line}, or build a kubelet of"
+            better = node.line if knowledge.released(nodes) else f"ci/latest-{node.line}"
+            what, remedy = control_plane, f"raise kubernetes.version to {better}, or build a kubelet of"
         yield Finding(
             ("kubernetes", key),
             f"the nodes' kubelet ({nodes}) is newer than the control plane ({what})",
