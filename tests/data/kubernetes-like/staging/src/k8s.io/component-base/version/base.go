@@ -10,6 +10,9 @@ var (
 	buildDate    = "1970-01-01T00:00:00Z"
 )
 
+// DefaultKubeBinaryVersion is the minor that this source is of.
+const DefaultKubeBinaryVersion = "1.36"
+
 // Info is what a program says about itself.
 type Info struct {
 	Major, Minor, GitVersion, GitCommit, GitTreeState, BuildDate string

@@ -1,0 +1,286 @@
+"""git, kept from whatever in this computer's surroundings could change what it does.
+
+Every call states its repository.  A call that stays on this computer reads no configuration of the user's, starts no
+hook, filter or monitor, and may not open a connection: objects that a partial clone lacks are never fetched one by
+one behind our back.  A call to a remote reads the user's configuration (proxies, certificates, credential helpers,
+`insteadOf`), and asks nobody: no prompt, no window; standard input is closed.
+
+Sources: git(1), gitprotocol-v2(5), git-config(1), api-trace2 (the ``total_bytes`` of a progress is what came).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from provision.artifacts.web import shown
+from provision.clock import Deadline
+from provision.errors import ArtifactError
+from provision.host.commands import Completed, run, tail
+
+# What an outer git (a hook, an alias) would tell an inner one.
+_OUTER = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_NAMESPACE",
+    "GIT_SHALLOW_FILE",
+    "GIT_GRAFT_FILE",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_PREFIX",
+    "GIT_CONFIG",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_ATTR_SOURCE",
+    "GIT_DEFAULT_HASH",
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_ICASE_PATHSPECS",
+)
+_QUIET = {
+    "LC_ALL": "C",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ASKPASS": "",
+    "SSH_ASKPASS_REQUIRE": "never",
+    "GCM_INTERACTIVE": "never",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+}
+_HERE = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_ALLOW_PROTOCOL": "none"}
+_ALWAYS = {
+    "core.hooksPath": os.devnull,
+    "core.fsmonitor": "false",
+    "core.untrackedCache": "false",
+    "core.splitIndex": "false",
+    "core.quotePath": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "submodule.recurse": "false",
+    # The user named the folder, and what is in it is about to be built and run.
+    "safe.directory": "*",
+}
+_FETCHING = {
+    "protocol.version": "2",  # any object may be asked for, and only the refs that matter are listed
+    "fetch.unpackLimit": "1",
+    "transfer.unpackLimit": "1",
+    "fetch.recurseSubmodules": "false",
+    "fetch.writeCommitGraph": "false",
+    "fetch.prune": "false",
+    "http.lowSpeedLimit": "1000",  # bytes a second, for so many seconds: then the connection is dead
+    "http.lowSpeedTime": "60",
+}
+_SSH = re.compile(r"^(ssh|git\+ssh)://|^[^/:]+:(?!//)")
+
+
+class RemoteFailed(Exception):
+    """A remote answered no, or not at all; ``said`` is the end of what git printed."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said)
+        self.said = said
+
+
+@dataclass(frozen=True)
+class Git:
+    """How git is called.
+
+    Args:
+        proxy: URL of a proxy for remotes; None leaves it to the environment and the user's configuration.
+        ca: a PEM file with certificates for remotes; None likewise.
+        stop: ends a call early when set.
+    """
+
+    proxy: str | None = None
+    ca: Path | None = None
+    stop: threading.Event | None = None
+
+    def here(
+        self,
+        argv: Sequence[str],
+        deadline: Deadline,
+        *,
+        repository: Path | None = None,
+        env: Mapping[str, str | None] | None = None,
+        cwd: Path | None = None,
+        config: Mapping[str, str] | None = None,
+    ) -> Completed:
+        """A call that stays on this computer; its exit code is the caller's to judge.
+
+        Args:
+            repository: the git folder; None lets git look from ``cwd`` upwards.
+
+        Raises:
+            ArtifactError: it was stopped.
+            DeadlineExceeded, HostError: it did not end in time; there is no git.
+        """
+        settings = _config({**_ALWAYS, **(config or {})}, 0)
+        where = {"GIT_DIR": str(repository)} if repository else {}
+        return self._run(argv, deadline, {**_HERE, **settings, **where, **(env or {})}, cwd)
+
+    def text(self, argv: Sequence[str], deadline: Deadline, *, repository: Path) -> str | None:
+        """What such a call printed, or None when it failed."""
+        done = self.here(argv, deadline, repository=repository)
+        return done.out.strip() if done.code == 0 else None
+
+    def remote(
+        self,
+        argv: Sequence[str],
+        remote: str,
+        deadline: Deadline,
+        *,
+        repository: Path,
+        on_line: Callable[[str], None] | None = None,
+    ) -> tuple[Completed, int]:
+        """A call that talks to ``remote``, which is ``origin`` in its arguments; with the bytes of the packs received.
+
+        Raises:
+            RemoteFailed: it ended badly.
+            ArtifactError: it was stopped.
+            DeadlineExceeded, HostError: it did not end in time; there is no git.
+        """
+        settings = {**_ALWAYS, **_FETCHING, "remote.origin.url": remote}
+        if self.proxy:
+            settings["http.proxy"] = self.proxy
+        if self.ca:
+            settings["http.sslCAInfo"] = str(self.ca)
+        # A setting in the environment (a CI's token) stays in force: ours are counted after it.
+        before = os.environ.get("GIT_CONFIG_COUNT", "0")
+        env: dict[str, str | None] = {**_config(settings, int(before) if before.isdigit() else 0)}
+        env["GIT_DIR"] = str(repository)
+        if _SSH.match(remote) and not self._own_ssh(deadline, repository):
+            env["GIT_SSH_COMMAND"] = "ssh -oBatchMode=yes -oConnectTimeout=20"
+        with tempfile.TemporaryDirectory(prefix="hybrid-git-") as folder:
+            events = Path(folder) / "events"
+            env["GIT_TRACE2_EVENT"] = str(events)
+            done = self._run(argv, deadline, env, None, on_line)
+            received = _received(events)
+        if done.code != 0:
+            raise RemoteFailed("\n".join(tail(_clean(done.err))) or f"git ended with exit code {done.code}")
+        return done, received
+
+    def _own_ssh(self, deadline: Deadline, repository: Path) -> bool:
+        if os.environ.get("GIT_SSH_COMMAND") or os.environ.get("GIT_SSH"):
+            return True
+        env = {"GIT_DIR": str(repository)}
+        return self._run(["config", "--get", "core.sshCommand"], deadline, env, None).code == 0
+
+    def _run(
+        self,
+        argv: Sequence[str],
+        deadline: Deadline,
+        env: Mapping[str, str | None],
+        cwd: Path | None,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Completed:
+        whole: dict[str, str | None] = {**dict.fromkeys(_OUTER), **_QUIET, **env}
+        program = ["git", *argv]
+        done = run(program, timeout=deadline.remaining(), cwd=cwd, env=whole, on_line=on_line, stop=self.stop)
+        if self.stop is not None and self.stop.is_set():
+            raise ArtifactError(f"git {argv[0]} was stopped", remedy="run it again: it goes on from here")
+        return done
+
+
+def unreachable(remote: str, said: str) -> ArtifactError:
+    """The error for a remote that cannot be read."""
+    return ArtifactError(
+        f"{shown(remote)} cannot be read",
+        details=_hide(said),
+        remedy=f"try `git ls-remote {shown(remote)}`; look at the network, at `network.proxy`, at your credential "
+        "helper or SSH agent (nobody is asked for a password here), and at the remote in the settings",
+    )
+
+
+def _hide(text: str) -> str:
+    return "\n".join(shown(line) for line in text.splitlines())
+
+
+def _config(settings: Mapping[str, str], first: int) -> dict[str, str]:
+    """Settings as environment: nothing of them stands in a process list."""
+    pairs = {"GIT_CONFIG_COUNT": str(first + len(settings))}
+    for number, (key, value) in enumerate(settings.items(), first):
+        pairs[f"GIT_CONFIG_KEY_{number}"] = key
+        pairs[f"GIT_CONFIG_VALUE_{number}"] = value
+    return pairs
+
+
+def _clean(err: str) -> str:
+    """Without the progress, of which only the last state was ever meant to be seen."""
+    progress = re.compile(r"^(remote: )?[A-Z][a-z]+ [a-z ]+: +\d")
+    return "\n".join(line for line in err.splitlines() if not progress.match(line))
+
+
+def _received(events: Path) -> int:
+    """Bytes of all packs that a command and its children received."""
+    if not events.is_file():
+        return 0
+    total = 0
+    for line in events.read_text(encoding="utf-8", errors="replace").splitlines():
+        if '"total_bytes"' in line:
+            total += int(json.loads(line)["value"])
+    return total
+
+
+@contextmanager
+def only_one(folder: Path, deadline: Deadline, what: str) -> Iterator[None]:
+    """Two runs never change ``folder`` at once; a killed run's lock is free.
+
+    Raises:
+        ArtifactError: another run still holds it when the deadline passes.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(f"{folder}.lock")
+    try:
+        lock.acquire(timeout=deadline.remaining())
+    except Timeout as error:
+        raise ArtifactError(
+            f"{what}: another run has been at work on it for {deadline.seconds:.0f} s",
+            remedy="let the other run end, then run this again",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def clear_locks(repository: Path) -> None:
+    """Take away what a killed git left; the caller has the repository to itself."""
+    for pattern in ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*", "objects/**/tmp_obj_*"):
+        for left in repository.glob(pattern):
+            left.unlink(missing_ok=True)
+    for left in repository.glob("objects/incoming-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    for left in repository.glob("objects/tmp_objdir-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def ensure(git: Git, repository: Path, deadline: Deadline) -> None:
+    """A bare repository at this place, made whole or not at all.
+
+    Raises:
+        HostError: it cannot be made.
+    """
+    if (repository / "HEAD").is_file():
+        clear_locks(repository)
+        return
+    if repository.exists():
+        shutil.rmtree(repository)
+    repository.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{repository.name}.", dir=repository.parent) as half:
+        fresh = Path(half) / "git"
+        argv = ["init", "-q", "--bare", "--template=", str(fresh)]
+        git.here(argv, deadline).require(f"a git repository in {repository.parent} cannot be made")
+        fresh.rename(repository)
