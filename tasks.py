@@ -107,6 +107,42 @@ def plan(
     _call("plan", variables=variables, set=set or (), json=json, offline=offline, **source)
 
 
+@task(
+    iterable=["set", "component"],
+    help={
+        **_SETTINGS,
+        "json": _RUN["json"],
+        "offline": "fetch no compiler and no module; a commit that was fetched before is there",
+        "sha": "the commit to build, 7 to 40 digits (without any of these: what the settings name)",
+        "ref": "the branch, tag or pull request (pull/12345) to build",
+        "path": "a local checkout to build, uncommitted changes included",
+        "remote": "the git repository of --sha or --ref (default: kubernetes.remote)",
+        "component": "a program (kubelet.exe) or a group: windows, linux, tests, all; repeatable "
+        "(default: kubelet.exe and kube-proxy.exe)",
+        "debug": "keep symbols and paths, and do not optimise: for a debugger",
+        "list": "show what has been built",
+    },
+)
+def build(
+    c: Context,
+    variables: str = "",
+    set: Sequence[str] | None = None,
+    sha: str = "",
+    ref: str = "",
+    path: str = "",
+    remote: str = "",
+    component: Sequence[str] | None = None,
+    debug: bool = False,
+    list: bool = False,
+    json: bool = False,
+    offline: bool = False,
+) -> None:
+    """Build Kubernetes from a commit, branch, pull request or checkout; what was built before is there at once."""
+    source = {"sha": sha, "ref": ref, "path": path, "remote": remote}
+    flags = {"component": component or (), "debug": debug, "list": list, "offline": offline}
+    _call("build", variables=variables, set=set or (), json=json, **source, **flags)
+
+
 @task(iterable=["set"], help={**_SETTINGS, "json": _RUN["json"]})
 def status(c: Context, variables: str = "", set: Sequence[str] | None = None, json: bool = False) -> None:
     """Show machines, nodes, versions, and what is stale or broken by time."""
@@ -152,6 +188,22 @@ def destroy(c: Context, variables: str = "", set: Sequence[str] | None = None, y
 def report(c: Context, variables: str = "", set: Sequence[str] | None = None, run: str = "", to: str = "") -> None:
     """Write the last run as one HTML file: timeline, versions, log tails."""
     _call("report", variables=variables, set=set or (), run=run, to=to)
+
+
+@task(
+    help={
+        "variables": "the settings file whose folder's lock counts (default: variables.yaml in this folder)",
+        "prune": "delete the files and results of builds that no lock needs",
+        "older-than": "delete what was not used for so many days, whoever needs it",
+        "all": "delete everything, repositories, toolchains and the compiler's cache included",
+        "json": _RUN["json"],
+    }
+)
+def cache(
+    c: Context, variables: str = "", prune: bool = False, older_than: str = "", all: bool = False, json: bool = False
+) -> None:
+    """List what this computer keeps of downloads and builds, or prune it; what a run at work holds stays."""
+    _call("cache", variables=variables, prune=prune, older_than=older_than, all=all, json=json)
 
 
 @task(

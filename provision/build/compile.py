@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from provision.artifacts.cache import Cache
-from provision.build.base import Built, OnProgress, Source
+from provision.build.base import Built, OnProgress, Project, Source
 from provision.build.compile_go import Go, Halt, stopped
 from provision.build.compile_scratch import scratch
 from provision.build.pe import check_program
@@ -33,7 +33,9 @@ _END = 10.0  # seconds for compilers that were told to end
 class Trees(Protocol):
     """Where sources' files come from (`provision.build.source.Sources`)."""
 
-    def files(self, source: Source, deadline: Deadline) -> AbstractContextManager[Path]:
+    def files(
+        self, source: Source, deadline: Deadline, *, stop: threading.Event | None = None
+    ) -> AbstractContextManager[Path]:
         """The files of a source, in a folder of their own while the context lasts.
 
         Raises:
@@ -160,7 +162,7 @@ class Builder:
         except ArtifactError as error:
             raise (stopped(names) if halt.stopped else error) from error
         # The scratch folder first: a disk that is full says so before a tree is checked out.
-        with scratch(self._cache) as work, self._sources.files(source, deadline) as tree:
+        with scratch(self._cache) as work, self._sources.files(source, deadline, stop=stop) as tree:
             go = Go(toolchain, tree, self._cache, work, names, source.version, halt, self._offline)
             run = _Run(self._results, source, go, work, deadline, progress or _nobody, self._memory, debug)
             return run.build(targets)
@@ -338,9 +340,9 @@ def _nobody(_done: int, _of: int | None, _what: str) -> None:
     """Nobody wants to know."""
 
 
-def by_project(targets: Sequence[Target]) -> Mapping[str, tuple[Target, ...]]:
+def by_project(targets: Sequence[Target]) -> Mapping[Project, tuple[Target, ...]]:
     """The targets of each project; each has a source of its own."""
-    found: dict[str, tuple[Target, ...]] = {}
+    found: dict[Project, tuple[Target, ...]] = {}
     for target in targets:
         found[target.project] = (*found.get(target.project, ()), target)
     return found

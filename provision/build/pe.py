@@ -22,7 +22,7 @@ _PE32_PLUS = 0x20B
 _EXECUTABLE, _DLL = 0x0002, 0x2000
 _SYSTEMS = {"windows": "Windows", "linux": "Linux"}
 
-_VERSION = rb"v\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?"
+_VERSION = rb"v\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?(?:\.m)?"
 _STAMPED = re.compile(rb"(?<![0-9A-Za-z.+_-])(" + _VERSION + rb")\0")
 
 Data = bytes | mmap.mmap

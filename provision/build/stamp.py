@@ -22,6 +22,7 @@ EDITION = 1
 
 # Both packages have the same variables: servers read the first, clients the second.
 _KUBERNETES = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+_NUMBERED = re.compile(r"\d+\.\d+\.\d+")
 _PARTS = re.compile(r"v(\d+)\.(\d+)(\.\d+)?(-[^+]*)?(\+.*)?")
 
 
@@ -54,8 +55,9 @@ def recipe(source: Source, target: Target, *, debug: bool = False) -> Recipe:
     else:
         flags += ["-trimpath", f"-ldflags=all={link} -s -w"]
     variables = {"GOOS": target.os, "GOARCH": target.arch, "CGO_ENABLED": "0"}
-    stamped = target.stamped and source.project != "hcsshim"  # nothing says where hcsshim keeps it
-    return Recipe(tuple(flags), variables, source.version if stamped else None)
+    # hcsshim's own build stamps nothing; a source without tags calls itself by its commit.
+    found = target.stamped and source.project != "hcsshim" and _NUMBERED.match(source.version)
+    return Recipe(tuple(flags), variables, source.version if found else None)
 
 
 def stamps(source: Source) -> dict[str, str]:
@@ -85,8 +87,11 @@ def build_date(committed: int) -> str:
 
 
 def containerd_module(version: str) -> str:
-    """Go's name of containerd's module at a version: from major 2 on it ends with the major."""
-    major = int(version.split(".")[0])
+    """Go's name of containerd's module at a version: from major 2 on it ends with the major.
+
+    A version without numbers (no tag is behind it) is that of a newer source.
+    """
+    major = int(version.split(".")[0]) if _NUMBERED.match(version) else 2
     return "github.com/containerd/containerd" + (f"/v{major}" if major > 1 else "")
 
 

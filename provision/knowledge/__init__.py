@@ -22,6 +22,7 @@ from provision.knowledge.releases import (
     removed_kubelet_flags,
 )
 from provision.knowledge.runtimes import ContainerdRow, containerd, containerd_for, containerd_patch
+from provision.knowledge.shims import runhcs_version
 from provision.knowledge.versions import Version, parse
 from provision.knowledge.windows_versions import BadUpdate, RegistryValue, WindowsRow, known_bad, windows
 
@@ -61,6 +62,7 @@ __all__ = [
     "proxy_gates",
     "released",
     "removed_kubelet_flags",
+    "runhcs_version",
     "stale",
     "windows",
 ]

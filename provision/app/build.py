@@ -1,0 +1,275 @@
+"""`invoke build`: from a commit, a branch, a pull request or a checkout to checked programs in the cache."""
+
+from __future__ import annotations
+
+import json as json_format
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from provision import knowledge
+from provision.app.resolve import CONTAINERD, HCSSHIM, Asked, Kind, asked_source
+from provision.app.session import cache_root
+from provision.artifacts.cache import Cache
+from provision.build.base import Built, Project, Source
+from provision.build.compile import Builder, by_project
+from provision.build.results import Record, Results
+from provision.build.source import Sources
+from provision.build.targets import BY_NAME, DEFAULTS, Target, chosen
+from provision.clock import Deadline, monotonic, utc_now
+from provision.console import Screen, duration
+from provision.doctor.host import memory_mib
+from provision.errors import ArtifactError
+from provision.settings.load import load
+from provision.settings.model import Settings
+
+_FETCH = 1800.0  # seconds until a repository has given one commit, over a slow line
+_BUILD = 4 * 3600.0  # seconds for everything there is, on a slow computer
+_KEEP_MIB = 1024  # what this computer keeps for itself
+_ROW, _STEP = "host", "build"
+
+_Made = tuple[Asked, Source, dict[str, Built]]
+
+
+def build(
+    variables: str = "",
+    set: Sequence[str] = (),
+    sha: str = "",
+    ref: str = "",
+    path: str = "",
+    remote: str = "",
+    component: Sequence[str] = (),
+    debug: bool = False,
+    list: bool = False,
+    json: bool = False,
+    offline: bool = False,
+) -> int:
+    """Build what has not been built; returns 0 when every program is there and checked.
+
+    Raises:
+        ArtifactError: the source, the compiler or a program could not be had.
+        SettingsError: the settings cannot be read.
+    """
+    cache = Cache(cache_root())
+    if list:
+        return _show(Results(cache).records(), as_json=json)
+    began = monotonic()
+    screen = Screen(stream=sys.stderr if json else None)
+    workspace = Path(variables).resolve().parent if variables else Path.cwd()
+    file = Path(variables).resolve() if variables else None
+    # What contradicts itself in the settings is the cluster's matter: only the source is read here.
+    settings = load(file, overrides=tuple(set), environment=os.environ, workspace=workspace, judged=False).settings
+    asked = by_project(_targets(component))
+    given = _given(sha, ref, path)
+    if given and len(asked) > 1:
+        raise ArtifactError(
+            f"one source cannot give {' and '.join(asked)}",
+            remedy="build the components of one project at a time",
+        )
+    sources = Sources(cache.root, screen.say)
+    builder = Builder(cache, sources, _memory(), screen.say, offline=offline)
+
+    def make(what: Asked, targets: Sequence[Target]) -> _Made:
+        source = _source(sources, what, screen)
+        return what, source, _build(builder, source, targets, screen, debug=debug)
+
+    done = [make(_asked(project, settings, given, remote), targets) for project, targets in asked.items()]
+    received = sources.fetched_bytes
+    if json:
+        print(json_format.dumps(_document(done, received, monotonic() - began, debug=debug), indent=2))
+    else:
+        _finish(screen, done, received, monotonic() - began)
+    return 0
+
+
+def _targets(words: Sequence[str]) -> tuple[Target, ...]:
+    return chosen(words) if words else tuple(BY_NAME[name] for name in DEFAULTS["kubernetes"])
+
+
+def _given(sha: str, ref: str, path: str) -> tuple[Kind, str] | None:
+    """The source that the flags name."""
+    named: list[tuple[Kind, str]] = [("sha", sha), ("ref", ref), ("path", path)]
+    found = [(kind, value.strip()) for kind, value in named if value.strip()]
+    if len(found) > 1:
+        raise ArtifactError(
+            f"--{found[0][0]} and --{found[1][0]} name two sources", remedy="give one of --sha, --ref and --path"
+        )
+    if not found:
+        return None
+    kind, value = found[0]
+    return (kind, str(Path(value).expanduser().resolve())) if kind == "path" else (kind, value)
+
+
+def _asked(project: Project, settings: Settings, given: tuple[Kind, str] | None, remote: str) -> Asked:
+    """The source of a project: what the flags name, else what the settings name."""
+    kubernetes = settings.kubernetes
+    compatibility = kubernetes.compatibility if project == "kubernetes" else None
+    home = {"kubernetes": kubernetes.remote, "containerd": CONTAINERD, "hcsshim": HCSSHIM}[project]
+    if given:
+        kind, value = given
+        return Asked(project, kind, value, value if kind == "path" else remote or home, compatibility)
+    found = asked_source(kubernetes) if project == "kubernetes" else None
+    if found is not None:
+        where = found.remote if found.kind == "path" else remote or found.remote
+        return Asked(project, found.kind, found.value, where, compatibility)
+    return Asked(project, "ref", f"v{_release(project, settings)}", remote or home, compatibility)
+
+
+def _release(project: Project, settings: Settings) -> str:
+    """The release that the settings name, which can be built as well."""
+    if project == "containerd":
+        return knowledge.containerd_patch(settings.containerd.windows)
+    if project == "hcsshim":
+        return knowledge.runhcs_version(knowledge.containerd_patch(settings.containerd.windows))
+    version = settings.kubernetes.version
+    if version.startswith("ci/"):
+        raise ArtifactError(
+            f"the settings take the CI build {version}, which is nobody's commit to build",
+            remedy="name what shall be built: --sha, --ref or --path",
+        )
+    return knowledge.kubernetes_patch(version)
+
+
+def _source(sources: Sources, asked: Asked, screen: Screen) -> Source:
+    until = Deadline(_FETCH, f"fetching {asked.project} {asked.value}")
+    if asked.kind == "path":
+        found = sources.capture(asked.project, Path(asked.value), until, compatibility=asked.compatibility)
+    else:
+        found = sources.resolve(asked.project, asked.remote, asked.value, until, compatibility=asked.compatibility)
+    screen.say(f"{asked.project} {asked.value} is {found.version}, from {asked.remote}")
+    return found
+
+
+def _build(
+    builder: Builder, source: Source, targets: Sequence[Target], screen: Screen, *, debug: bool
+) -> dict[str, Built]:
+    names = [target.name for target in targets]
+    todo = [target.name for target in targets if builder.known(source, target, debug=debug) is None]
+    if not todo:
+        return builder.build(source, targets, Deadline(_BUILD), debug=debug)
+    began = monotonic()
+    screen.begin([])
+    screen.started(_ROW, _STEP, f"{', '.join(todo)} {source.version}")
+
+    def progress(done: int, of: int | None, what: str) -> None:
+        screen.waits(_ROW, _STEP, f"{done} of {of} packages, {what}" if of else what)
+
+    outcome = "failed"
+    try:
+        until = Deadline(_BUILD, f"building {', '.join(names)}")
+        built = builder.build(source, targets, until, progress, debug=debug)
+        outcome = "done"
+    finally:
+        screen.ended(_ROW, _STEP, outcome, ", ".join(todo), monotonic() - began)
+        screen.end()
+    return built
+
+
+def _memory() -> int | None:
+    """MiB that compilers may take."""
+    total, free = memory_mib()
+    return max(_KEEP_MIB, (free or total) - _KEEP_MIB) if total else None
+
+
+# What was made, and what there is
+
+
+def _finish(screen: Screen, done: Sequence[_Made], received: int, seconds: float) -> None:
+    rows = [
+        (
+            one.name,
+            one.version,
+            _megabytes(one.size),
+            duration(one.seconds) if one.fresh else "was there",
+            str(one.path),
+        )
+        for _, _, built in done
+        for one in built.values()
+    ]
+    screen.say("")
+    screen.table("", ("file", "version", "size", "built in", "path"), rows)
+    screen.say("")
+    fetched = f"; {_megabytes(received)} fetched" if received else "; nothing was fetched"
+    screen.say(f"built and checked in {duration(seconds)}{fetched}", "bold green")
+    asked, source, built = done[0]
+    if asked.project != "kubernetes" or not any(name in built for name in ("kubelet.exe", "kube-proxy.exe")):
+        screen.say("next: invoke build --list")
+    elif asked.kind == "path":
+        screen.say(f"next: invoke up --set kubernetes.path={asked.value}")
+    else:
+        screen.say(f"next: invoke up --set kubernetes.sha={source.commit}")
+
+
+def _document(done: Sequence[_Made], received: int, seconds: float, *, debug: bool) -> dict[str, object]:
+    return {
+        "sources": [
+            {
+                "project": source.project,
+                "word": asked.value,
+                "remote": source.remote,
+                "commit": source.commit,
+                "tree": source.tree,
+                "dirty": source.dirty,
+                "version": source.version,
+                "go": source.go,
+            }
+            for asked, source, _ in done
+        ],
+        "built": [
+            {
+                "name": one.name,
+                "version": one.version,
+                "key": one.key,
+                "path": str(one.path),
+                "sha256": one.sha256,
+                "size": one.size,
+                "seconds": one.seconds,
+                "fresh": one.fresh,
+            }
+            for _, _, built in done
+            for one in built.values()
+        ],
+        "debug": debug,
+        "received_bytes": received,
+        "seconds": round(seconds, 3),
+    }
+
+
+def _show(records: Sequence[Record], *, as_json: bool) -> int:
+    if as_json:
+        print(json_format.dumps([vars(record) for record in records], indent=2))
+        return 0
+    screen = Screen()
+    if not records:
+        screen.say(f"nothing has been built into {cache_root()} yet")
+        screen.say("next: invoke build --sha COMMIT")
+        return 0
+    now = utc_now().timestamp()
+    rows = [
+        (
+            record.name + (" (debug)" if record.debug else ""),
+            record.version,
+            _age(now - record.made),
+            _megabytes(record.size),
+            duration(record.seconds),
+            record.key[:12],
+        )
+        for record in records
+    ]
+    screen.table("", ("file", "version", "age", "size", "built in", "key"), rows)
+    screen.say(f"{len(records)} files, {_megabytes(sum(record.size for record in records))}, in {cache_root()}")
+    return 0
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size < 99.95e6 else f"{size / 1e6:.0f} MB"
+
+
+def _age(seconds: float) -> str:
+    """How long ago, as coarse as people say it."""
+    for unit, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= unit:
+            count = int(seconds // unit)
+            return f"{count} {name}{'s' if count > 1 else ''}"
+    return "now"
