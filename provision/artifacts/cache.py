@@ -104,7 +104,7 @@ class Cache:
     def label(self, digest: str) -> Label | None:
         """What a file is; None when nobody has said so, or it cannot be read."""
         try:
-            row = json.loads(self._label(digest).read_text())
+            row = json.loads(self.label_path(digest).read_text())
             return Label(row["name"], row["version"], row["url"], tuple(row["locks"]), float(row["added"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -116,23 +116,19 @@ class Cache:
         label = Label(name, version, url, tuple(sorted(locks)), before.added if before else clock.utc_now().timestamp())
         if label == before:
             with suppress(OSError):  # another user's cache: then its time of last use stays
-                os.utime(self._label(digest))
+                os.utime(self.label_path(digest))
             return
-        write_atomically(self._label(digest), json.dumps(label.__dict__))
+        write_atomically(self.label_path(digest), json.dumps(label.__dict__))
 
     def last_use(self, digest: str) -> float:
         """Seconds since 1970."""
-        for path in (self._label(digest), self.path(digest)):
+        for path in (self.label_path(digest), self.path(digest)):
             with suppress(OSError):
                 return path.stat().st_mtime
         return 0.0
 
-    def forget(self, digest: str) -> None:
-        """Delete a file and its label."""
-        self.path(digest).unlink(missing_ok=True)
-        self._label(digest).unlink(missing_ok=True)
-
-    def _label(self, digest: str) -> Path:
+    def label_path(self, digest: str) -> Path:
+        """Where a file's label is."""
         return self.root / "names" / f"{digest}.json"
 
     @contextmanager

@@ -177,6 +177,18 @@ class ArtifactLock:
         )
 
 
+def digests_in(path: Path) -> frozenset[str] | None:
+    """Every SHA-256 that a lock file names, whoever's it is; None when it cannot be read, empty when it is gone."""
+    try:
+        document = Document.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except (FileNotFoundError, NotADirectoryError):
+        return frozenset()
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
+    images = (digest.removeprefix("sha256:") for row in document.images.values() for digest in row.values())
+    return frozenset((*(entry.sha256 for entry in document.artifacts.values()), *images))
+
+
 def _text(document: Document) -> str:
     rows: dict[str, object] = {"rehearsed": True} if document.rehearsed else {}
     for name, section in document.model_dump(exclude={"rehearsed"}).items():
