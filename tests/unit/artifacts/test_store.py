@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from provision.artifacts.base import ArtifactSpec
+from provision.artifacts.checksums import published_digest
 from provision.artifacts.download import mirrored
 from provision.artifacts.lock import ArtifactLock
-from provision.artifacts.checksums import published_digest
 from provision.errors import ArtifactError, Refused
 
 DIGEST = "a" * 64
