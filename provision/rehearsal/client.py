@@ -15,6 +15,7 @@ from provision.host.commands import has_failed, spawn_background, tail
 from provision.host.files import write_atomically
 from provision.host.workspace import PRODUCT
 from provision.rehearsal.control import CONFIG_FILE, PORT_FILE, call
+from provision.rehearsal.registry import Site
 
 START = 30.0  # seconds for the process to come up
 CALL = 900.0  # seconds for a call; creating a machine at full scale takes a minute
@@ -34,15 +35,16 @@ class Client:
     def log(self) -> Path:
         return self.folder / "process.log"
 
-    def configure(self, scale: float, faults: tuple[str, ...]) -> None:
-        """Set scale and faults for the process that runs or that will."""
-        wanted = json.dumps({"rehearsal": True, "scale": scale, "faults": list(faults)})
+    def configure(self, scale: float, faults: tuple[str, ...], sites: tuple[Site, ...] = ()) -> None:
+        """Set scale, faults and the settings' own registries for the process that runs or that will."""
+        shown = [site.shown() for site in sites]
+        wanted = json.dumps({"rehearsal": True, "scale": scale, "faults": list(faults), "sites": shown})
         path = self.folder / CONFIG_FILE
         if path.exists() and path.read_text() == wanted:
             return
         write_atomically(path, wanted)
         if self._address() is not None:
-            self.call("configure", scale=scale, faults=list(faults), start=False)
+            self.call("configure", scale=scale, faults=list(faults), sites=shown, start=False)
 
     def call(self, name: str, /, *, start: bool = True, **arguments: Any) -> Any:
         """Ask the process; None when it does not run and ``start`` is False.

@@ -18,6 +18,7 @@ from provision.rehearsal.contract import Streams
 from provision.rehearsal.faults import MachineFaults
 from provision.rehearsal.files import StateFiles, now
 from provision.rehearsal.latency import Latencies, pause
+from provision.rehearsal.registry import Web
 from provision.rehearsal.state import MachineState
 
 SMALL = 4096  # bytes: a full disk still takes what a log line needs
@@ -30,6 +31,11 @@ class Neighbours(Protocol):
     def find(self, name: str) -> Machine | None: ...
     def at_address(self, address: str) -> Machine | None: ...
     def all(self) -> Iterable[Machine]: ...
+
+    @property
+    def web(self) -> Web:
+        """The way out to the registries."""
+        ...
 
 
 class Machine:
@@ -217,6 +223,11 @@ class Machine:
     def addresses(self) -> list[str]:
         """The addresses that its cards have now; subclasses know theirs."""
         return []
+
+    @property
+    def web(self) -> Web:
+        """The machine's way out to the registries."""
+        return self.neighbours.web
 
     # Time and accidents
 

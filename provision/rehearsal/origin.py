@@ -9,11 +9,15 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import urlsplit
+
+import requests
 
 from provision.rehearsal.published import published
+from provision.rehearsal.registry import Answer, Site, answer
 
 
 class Origin:
@@ -25,6 +29,8 @@ class Origin:
 
     def __init__(self, used: Callable[[], None] = lambda: None) -> None:
         self.requests: Counter[str] = Counter()
+        # Registries and mirrors that only the settings know.
+        self.sites: tuple[Site, ...] = ()
         origin = self
 
         class Request(BaseHTTPRequestHandler):
@@ -38,6 +44,10 @@ class Origin:
                 used()
                 address = self.path.lstrip("/")
                 origin.requests[address] += 1
+                registry = answer(address, self.headers.get("Authorization", ""), origin.sites)
+                if registry is not None:
+                    self._send(registry.status, registry.body, {"Content-Type": registry.type})
+                    return
                 data = published(address)
                 if data is None:
                     self._send(404, b"not published (rehearsal)\n", {"Content-Type": "text/plain"})
@@ -75,6 +85,21 @@ class Origin:
     def mirrors(self) -> dict[str, str]:
         """The ``mirrors:`` under which every https URL is asked for here."""
         return {"https://": self.url}
+
+    def ask(self, url: str, headers: Mapping[str, str]) -> Answer:
+        """The way out of the rehearsed machines: a real request to this server.
+
+        Raises:
+            OSError: no such registry is known here.
+        """
+        parts = urlsplit(url)
+        address = f"{parts.netloc}{parts.path}" + (f"?{parts.query}" if parts.query else "")
+        with requests.Session() as session:
+            session.trust_env = False  # loopback
+            got = session.get(f"{self.url}/{address}", headers=dict(headers), timeout=30)
+        if got.status_code == 404 and got.headers.get("Content-Type") == "text/plain":
+            raise OSError(f"dial tcp: lookup {parts.hostname}: no such host")
+        return Answer(got.status_code, got.content, got.headers.get("Content-Type", ""))
 
     def start(self) -> None:
         threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True, name="origin").start()

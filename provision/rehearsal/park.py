@@ -13,6 +13,7 @@ from provision.rehearsal import faults as faults_
 from provision.rehearsal.blobs import Blobs
 from provision.rehearsal.latency import Latencies
 from provision.rehearsal.machine import Machine
+from provision.rehearsal.registry import Web, direct
 from provision.rehearsal.state import MachineState, stored_names
 
 log = logging.getLogger("rehearsal")
@@ -47,6 +48,7 @@ class Park:
         self.blobs = Blobs(folder / "blobs")
         self._lock = threading.RLock()
         self._machines: dict[str, Machine] = {}
+        self.web: Web = direct()  # a process has an origin, and asks it
         self.configure(scale, faults)
 
     def configure(self, scale: float, faults: Iterable[str]) -> None:

@@ -27,6 +27,7 @@ from provision.host.files import write_atomically
 from provision.rehearsal.control import CONFIG_FILE, PORT_FILE, ControlServer
 from provision.rehearsal.origin import Origin
 from provision.rehearsal.park import Park
+from provision.rehearsal.registry import Site
 from provision.rehearsal.servers import Servers
 
 log = logging.getLogger("rehearsal")
@@ -55,6 +56,8 @@ class Process:
             log.error("%s cannot be used, the defaults are: %s", CONFIG_FILE, error)
             self.park = Park(folder)  # the next `up` writes it anew
         self.origin = Origin(self.touch)
+        self.origin.sites = Site.read(config.get("sites"))
+        self.park.web = self.origin.ask
         self.servers = Servers(folder, self.touch)
 
     def touch(self) -> None:
@@ -93,8 +96,9 @@ class Process:
     def do_ping(self) -> str:
         return "rehearsal"
 
-    def do_configure(self, scale: float, faults: list[str]) -> None:
+    def do_configure(self, scale: float, faults: list[str], sites: list[dict[str, Any]]) -> None:
         self.park.configure(scale, faults)
+        self.origin.sites = Site.read(sites)
 
     def do_states(self) -> dict[str, str]:
         return {machine.name: machine.power for machine in self.park.all()}

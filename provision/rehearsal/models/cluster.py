@@ -122,8 +122,15 @@ class Cluster:
         """Let happen what should have happened by now.
 
         Machines are asked before and changed after, never while the cluster's own state is held: they ask us too.
+        What was changed, such as an image that was pulled, lets more happen: it is looked at once more.
         """
-        seen = cluster_nodes.look(self.machine.neighbours)
+        if self._settle():
+            self._settle()
+
+    def _settle(self) -> bool:
+        seen = {
+            name: one for name, one in cluster_nodes.look(self.machine.neighbours).items() if self.trusted(one.report)
+        }
         effects: list[Callable[[], None]] = []
         with self.machine.state.change():
             cluster_nodes.settle_nodes(self, seen)
@@ -131,6 +138,7 @@ class Cluster:
             cluster_workloads.settle_pods(self, seen, effects)
         for effect in effects:
             effect()
+        return bool(effects)
 
     # -- tokens ----------------------------------------------------------------------------------------------
 
@@ -218,5 +226,11 @@ class Cluster:
         return node is not None and cluster_nodes.is_ready(node)
 
     def register(self, machine: Machine, report: NodeReport) -> None:  # noqa: ARG002 - see ClusterApi
-        with self.machine.state.change():
-            cluster_nodes.register_node(self, report)
+        if self.trusted(report):
+            with self.machine.state.change():
+                cluster_nodes.register_node(self, report)
+
+    def trusted(self, report: NodeReport) -> bool:
+        """Whether that kubelet trusts this API's certificate; it does not even ask one that it does not trust."""
+        with self.machine.state.reading():
+            return not self.doc or report.authority == self.doc["ca"]

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from provision.build.images_names import CI_REPOSITORY, REPOSITORY, image_tag
+from provision.knowledge.images import kubeadm_images
+
 if TYPE_CHECKING:
     from provision.rehearsal.models.cluster import Cluster
 
@@ -44,11 +47,14 @@ def addons(cluster: Cluster) -> None:
             "spec": {"ports": [{"port": 443}]},
         },
     )
-    proxy = _pod("kube-proxy", f"registry.k8s.io/kube-proxy:{version}", host=True, tolerations=[{"operator": "Exists"}])
+    asked = str(cluster.doc["configuration"]["ClusterConfiguration"].get("kubernetesVersion", ""))
+    registry = CI_REPOSITORY if asked.startswith("ci/") else REPOSITORY
+    image = f"{registry}/kube-proxy:{image_tag(version)}"
+    proxy = _pod("kube-proxy", image, host=True, tolerations=[{"operator": "Exists"}])
     put(cluster, workload("DaemonSet", "kube-proxy", {"k8s-app": "kube-proxy"}, proxy))
     dns = _pod(
         "coredns",
-        "registry.k8s.io/coredns/coredns:v1.13.1",
+        f"registry.k8s.io/coredns/coredns:{kubeadm_images(version.lstrip('v')).coredns}",
         host=False,
         tolerations=[{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule", "operator": "Exists"}],
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
+from provision.knowledge.networks import CALICO
 from provision.rehearsal.models.cluster_nodes import system
 from provision.rehearsal.models.cluster_objects import Object
 
@@ -44,13 +45,15 @@ def settle(cluster: Cluster) -> None:
         "windows_cni": [nodes.get("cniBinDir", "/opt/cni/bin"), nodes.get("cniConfigDir", "/etc/cni/net.d")],
     }
     cluster.doc["pods_pool"] = network["ipPools"][0]["cidr"]
-    _make(cluster, _workload("DaemonSet", "calico-node", "linux", host=True))
-    _make(cluster, _workload("Deployment", "calico-typha", "linux", host=True))
-    _make(cluster, _workload("Deployment", "calico-kube-controllers", "linux", host=False))
-    _make(cluster, _workload("DaemonSet", "csi-node-driver", "linux", host=False))
+    version = _version(operator)
+    cluster.doc["calico"]["version"] = version
+    _make(cluster, _workload("DaemonSet", "calico-node", "linux", version, host=True))
+    _make(cluster, _workload("Deployment", "calico-typha", "linux", version, host=True))
+    _make(cluster, _workload("Deployment", "calico-kube-controllers", "linux", version, host=False))
+    _make(cluster, _workload("DaemonSet", "csi-node-driver", "linux", version, host=False))
     api = objects.get(APISERVERS, "", "default") is not None
     if api:
-        _make(cluster, _workload("Deployment", "calico-apiserver", "linux", host=False))
+        _make(cluster, _workload("Deployment", "calico-apiserver", "linux", version, host=False))
     linux = [n["metadata"]["name"] for n in objects.all("nodes") if system(n) == "linux"]
     up = bool(linux) and all(pods.get(f"{SPACE}/calico-node@{name}", {}).get("ready") for name in linux)
     if any(pods.get(f"{SPACE}/calico-node@{name}", {}).get("ready") for name in linux):
@@ -118,7 +121,8 @@ def _windows(cluster: Cluster) -> None:
         )
         _status(cluster, "calico-windows", available=False, degraded=text)
         return
-    _make(cluster, _workload("DaemonSet", "calico-node-windows", "windows", host=True))
+    version = cluster.doc["calico"]["version"]
+    _make(cluster, _workload("DaemonSet", "calico-node-windows", "windows", version, host=True))
     names = [n["metadata"]["name"] for n in cluster.objects.all("nodes") if system(n) == "windows"]
     pods = cluster.doc.get("pods", {})
     up = all(pods.get(f"{SPACE}/calico-node-windows@{name}", {}).get("ready") for name in names)
@@ -182,12 +186,34 @@ def _make(cluster: Cluster, workload: Object) -> None:
     cluster.objects.put(workload)
 
 
-def _workload(kind: str, name: str, os: str, *, host: bool) -> Object:
+def _version(operator: Object) -> str:
+    """Calico's version by the operator's, whose image the manifest names."""
+    image = str(operator["spec"]["template"]["spec"]["containers"][0]["image"])
+    tag = image.rpartition(":")[2].removeprefix("v")
+    return next((row.version for row in CALICO.values() if row.operator == tag), next(iter(CALICO)))
+
+
+# Containers of a pod whose images are not named like it: those that run before it first.
+_IMAGES = {
+    "calico-node": (("cni", "pod2daemon-flexvol"), ("node",)),
+    "calico-node-windows": (("cni-windows",), ("node-windows",)),
+    "csi-node-driver": ((), ("csi", "node-driver-registrar")),
+}
+
+
+def _containers(name: str, version: str) -> dict[str, list[Object]]:
+    first, then = _IMAGES.get(name, ((), (name.removeprefix("calico-"),)))
+    made = [[{"name": one, "image": f"quay.io/calico/{one}:v{version}"} for one in row] for row in (first, then)]
+    made[1][0]["name"] = name
+    return {"containers": made[1], **({"initContainers": made[0]} if first else {})}
+
+
+def _workload(kind: str, name: str, os: str, version: str, *, host: bool) -> Object:
     spec: Object = {
         "hostNetwork": host,
         "nodeSelector": {"kubernetes.io/os": os},
         "tolerations": [{"operator": "Exists"}],
-        "containers": [{"name": name, "image": f"quay.io/calico/{name.removeprefix('calico-')}:v3"}],
+        **_containers(name, version),
     }
     if os == "windows":
         spec["securityContext"] = {"windowsOptions": {"hostProcess": True, "runAsUserName": "NT AUTHORITY\\SYSTEM"}}

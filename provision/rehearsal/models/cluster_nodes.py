@@ -69,12 +69,14 @@ def _taint(text: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Seen:
-    """A machine with a running kubelet, as it was when we looked."""
+    """A machine with a running kubelet, as it was when we looked; ``boot`` is the id of its boot."""
 
     machine: NodeMachine
     report: NodeReport
-    boot: int
+    boot: str
     proxy_runs: bool
+    images: frozenset[str] = frozenset()
+    sandbox: str = ""
 
 
 def look(neighbours: Neighbours) -> dict[str, Seen]:
@@ -87,7 +89,7 @@ def look(neighbours: Neighbours) -> dict[str, Seen]:
         report = node.node()
         if report is not None:
             proxy = cast(WindowsNode, machine).proxy_runs if machine.os == "windows" else False
-            found[report.name] = Seen(node, report, machine.boot_count, proxy)
+            found[report.name] = Seen(node, report, machine.boot_id, proxy, node.image_names(), node.sandbox_image())
     return found
 
 

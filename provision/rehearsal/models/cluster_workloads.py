@@ -10,6 +10,7 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any, cast
 
 from provision.rehearsal.files import now
+from provision.rehearsal.image_store import normal
 from provision.rehearsal.models.cluster_nodes import Seen
 from provision.rehearsal.models.cluster_objects import Object, moment
 from provision.rehearsal.models.neighbours import WindowsNode
@@ -25,7 +26,7 @@ _ROWS = {"calico-node": "calico-linux", "calico-node-windows": "calico-windows"}
 class Container:
     """A HostProcess container: its command in a thread."""
 
-    identity: tuple[str, int]
+    identity: tuple[str, str]
     killed: threading.Event
     output: list[bytes] = field(default_factory=list)
     code: int | None = None
@@ -61,6 +62,7 @@ def _wanted(cluster: Cluster) -> dict[str, dict[str, Any]]:
     """The pods that there should be: key -> owner, kind, node (empty: none fits), template."""
     wanted: dict[str, dict[str, Any]] = {}
     nodes = cluster.objects.all("nodes")
+    names = {node["metadata"]["name"] for node in nodes}
     for owner in cluster.objects.all("daemonsets"):
         space, name = owner["metadata"]["namespace"], owner["metadata"]["name"]
         for node in nodes:
@@ -73,7 +75,8 @@ def _wanted(cluster: Cluster) -> dict[str, dict[str, Any]]:
             key = f"{space}/{name}#{number}"
             known = cluster.doc.get("pods", {}).get(key, {})
             # Where it was put it stays, as long as the node is there.
-            place = known.get("node") or (fitting[number % len(fitting)] if fitting else "")
+            stays = known.get("node") if known.get("node") in names else None
+            place = stays or (fitting[number % len(fitting)] if fitting else "")
             wanted[key] = _pod(owner, place)
     return wanted
 
@@ -113,7 +116,7 @@ def settle_pods(cluster: Cluster, seen: dict[str, Seen], effects: list[Callable[
     for key, pod in wanted.items():
         entry = kept.setdefault(key, {})
         one = seen.get(pod["node"])
-        identity = [pod["hash"], one.boot if one else entry.get("identity", [0, 0])[1]]
+        identity = [pod["hash"], one.boot if one else entry.get("identity", ["", ""])[1]]
         if entry.get("identity") != identity:
             entry.clear()
         entry.update(identity=identity, node=pod["node"])
@@ -121,6 +124,10 @@ def settle_pods(cluster: Cluster, seen: dict[str, Seen], effects: list[Callable[
         if reason or one is None:
             entry.pop("since", None)
             entry.update(reason=reason or "NodeLost", ready=False)
+            continue
+        problem = None if "since" in entry else _images(cluster, key, pod, entry, one, effects)
+        if problem:
+            entry.update(reason=problem, ready=False)
             continue
         windows = one.report.os == "windows"
         row = _ROWS.get(pod["owner"], "windows-pod" if windows else "linux-pod")
@@ -151,6 +158,41 @@ def _hindrance(cluster: Cluster, pod: dict[str, Any], one: Seen | None) -> str |
     if cluster.objects.get("serviceaccounts", pod["space"], spec.get("serviceAccountName", "default")) is None:
         return "FailedCreate"
     return None
+
+
+def _images(
+    cluster: Cluster, key: str, pod: dict[str, Any], entry: dict[str, Any], one: Seen, effects: list[Callable[[], None]]
+) -> str | None:
+    """Why a pod waits for its images (the sandbox's first); None when all are there.
+
+    What is not there is pulled by an effect; what could not be pulled is tried again after a while.
+    """
+    spec = pod["template"]["spec"]
+    containers = [*spec.get("initContainers", []), *spec["containers"]]
+    wanted = [one.sandbox, *(container["image"] for container in containers)]
+    lacking = [name for name in wanted if str(normal(name)) not in one.images]
+    if not lacking:
+        entry.pop("pull", None)
+        return None
+    failed = entry.get("pull")
+    if failed is None or now() >= failed["at"] + cluster.machine.latencies.seconds("pod-backoff"):
+        effects.append(lambda: _pull(cluster, key, lacking, one))
+        return "ErrImagePull" if failed else "ContainerCreating"
+    sandbox = failed["image"] == one.sandbox
+    text = f'failed to get sandbox image "{one.sandbox}": {failed["problem"]}' if sandbox else str(failed["problem"])
+    entry["message"] = text
+    return "ContainerCreating" if sandbox else "ImagePullBackOff"
+
+
+def _pull(cluster: Cluster, key: str, names: list[str], one: Seen) -> None:
+    for name in names:
+        problem = one.machine.pull_image(name)
+        if problem:
+            with cluster.machine.state.change():
+                entry = cluster.doc.get("pods", {}).get(key)
+                if entry is not None:
+                    entry["pull"] = {"at": now(), "image": name, "problem": problem}
+            return
 
 
 def _run(
@@ -206,7 +248,7 @@ def _host_process(
     cluster: Cluster, key: str, pod: dict[str, Any], entry: dict[str, Any], machine: WindowsNode
 ) -> str | None:
     """Run the pod's command on the Windows machine, in a thread: it serves, or waits for what is not there yet."""
-    identity = (str(entry["identity"][0]), int(entry["identity"][1]))
+    identity = (str(entry["identity"][0]), str(entry["identity"][1]))
     container = cluster.containers.get(key)
     if container is not None and container.identity == identity:
         if container.code is None:

@@ -19,6 +19,7 @@ from provision.rehearsal.models import (  # noqa: F401 - they make their program
     linux_archive,
     linux_containerd,
     linux_coreutils,
+    linux_ctr,
     linux_depot,
     linux_files,
     linux_kernel,
@@ -137,6 +138,18 @@ class LinuxMachine(Machine):
     def node(self) -> NodeReport | None:
         """What the running kubelet says of its node; None when it does not run or has no credentials."""
         return linux_kubelet.node_report(self) if self.answers else None
+
+    def image_names(self) -> frozenset[str]:
+        """The images that its containerd has."""
+        return frozenset(linux_containerd.images(self).names())
+
+    def sandbox_image(self) -> str:
+        """The pause image that every pod on it starts with."""
+        return linux_containerd.sandbox(self)
+
+    def pull_image(self, name: str) -> str:
+        """Have an image for a pod; returns why that cannot be."""
+        return linux_containerd.images(self).pulled(name)
 
     def static_pods(self) -> set[str]:
         """The static pods that the running kubelet keeps up."""

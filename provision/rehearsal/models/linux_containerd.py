@@ -1,16 +1,15 @@
 # ruff: noqa: ARG001 - programs and services have one signature
-"""containerd as a service, and the clients that talk to its socket: ctr and crictl."""
+"""containerd as a service, and its images; the clients that talk to its socket are in `linux_ctr`."""
 
 from __future__ import annotations
 
-import hashlib
 import tomllib
 from typing import TYPE_CHECKING, Any
 
-from provision.rehearsal.models.linux_box import LinuxBox, register
-from provision.rehearsal.models.linux_program import Failed, Usage, options
+from provision.rehearsal.image_store import ImageError, ImageStore
+from provision.rehearsal.models.linux_box import LinuxBox
+from provision.rehearsal.models.linux_program import Failed
 from provision.rehearsal.models.linux_units import SERVICES, STOPPED
-from provision.rehearsal.shell import Call, Unsupported
 from provision.rehearsal.standin import read_standin
 
 if TYPE_CHECKING:
@@ -69,9 +68,14 @@ def _cri(config: dict[str, Any], version: int) -> dict[str, Any]:
         images = plugins.get("io.containerd.cri.v1.images", {})
         runtime = plugins.get("io.containerd.cri.v1.runtime", {})
         sandbox = images.get("pinned_images", {}).get("sandbox")
+        registry = images.get("registry", {})
     else:
         runtime = plugins.get("io.containerd.grpc.v1.cri", {})
         sandbox = runtime.get("sandbox_image")
+        registry = runtime.get("registry", {})
+    found["config_path"] = str(registry.get("config_path", ""))
+    if registry.get("mirrors") and found["config_path"]:
+        found["problem"] = "invalid plugin config: `mirrors` cannot be set when `config_path` is provided"
     cni = runtime.get("cni", {})
     if sandbox:
         found["sandbox"] = sandbox
@@ -122,95 +126,32 @@ def runc_problem(box: LinuxBox) -> str | None:
     return None if found and found.program == "runc" else f"fork/exec {path}: exec format error"
 
 
-def ctr(box: LinuxBox, call: Call) -> int:
-    """``ctr version``, ``ctr plugins ls``, ``ctr -n k8s.io images ls``."""
-    given = options(call, ["-q"], ["--connect-timeout", "-n|--namespace", "-a|--address"])
-    server = running(box.machine)
-    words = given.operands
-    if words == ["version"]:
-        call.out(f"Client:\n  Version:  {box.version}\n  Revision: 0000000\n  Go version: go1.26.4\n\n")
-    if server is None:
-        raise Failed(
-            f'ctr: failed to dial "{SOCKET}": connection error: desc = "transport: error while dialing: '
-            f'dial unix {SOCKET}: connect: no such file or directory"'
-        )
-    if words == ["version"]:
-        call.out(f"Server:\n  Version:  {server['version']}\n  Revision: 0000000\n  UUID: 00000000\n")
-        return 0
-    if words in (["plugins", "ls"], ["plugin", "ls"], ["plugins", "list"]):
-        state = "error" if server.get("problem") else "ok"
-        call.out("TYPE                                      ID                       PLATFORMS         STATUS    \n")
-        call.out("io.containerd.snapshotter.v1              overlayfs                linux/amd64       ok        \n")
-        call.out(f"io.containerd.grpc.v1                     cri                      -                 {state:<10}\n")
-        return 0
-    if words in (["images", "ls"], ["image", "ls"]) and given.get("-n") == "k8s.io":
-        with box.machine.state.reading() as data:
-            names = sorted(data.get("images", []))
-        call.out("".join(f"{name}\n" for name in names) if "-q" in given else "REF\n" + "\n".join(names) + "\n")
-        return 0
-    raise Unsupported(" ".join(call.argv), 0)
+def images(machine: LinuxMachine) -> ImageStore:
+    """The images of the machine, pulled as the running containerd was told."""
+    with machine.state.reading() as data:
+        return ImageStore(machine, str(data.get("containerd", {}).get("config_path", "")))
 
 
-def pull(box: LinuxBox, image: str) -> None:
-    """Have an image; it is there at once when it was pulled before.
+def sandbox(machine: LinuxMachine) -> str:
+    """The pause image that the running containerd starts every pod with."""
+    return str((running(machine) or _DEFAULTS)["sandbox"])
+
+
+def pull(box: LinuxBox, image: str) -> str:
+    """Have an image through the runtime interface; returns its digest.
 
     Raises:
-        Failed: the runtime does not answer.
+        Failed: the runtime does not answer, or nobody gives the image.
     """
     problem = cri_problem(box.machine)
     if problem:
         raise Failed(f'failed to pull image "{image}": rpc error: code = Unavailable desc = {problem}')
-    with box.machine.state.change() as data:
-        images = data.setdefault("images", [])
-        if image not in images:
-            images.append(image)
-
-
-def crictl(box: LinuxBox, call: Call) -> int:
-    given = options(call, ["-q"], ["--runtime-endpoint|-r", "--timeout"])
-    words = given.operands
-    problem = cri_problem(box.machine)
-    if words == ["--version"]:
-        call.out(f"crictl version {box.version}\n")
-        return 0
-    if not box.files.exists("/etc/crictl.yaml") and "--runtime-endpoint" not in given:
-        call.err('WARN[0000] Config "/etc/crictl.yaml" does not exist, trying next\n')
-    if problem:
-        raise Failed(f"FATA[0000] validate service connection: {problem}")
-    if words[:1] == ["pull"]:
-        pull(box, words[1])
-        return 0
-    if words[:1] == ["images"] and len(words) <= 2:
-        with box.machine.state.reading() as data:
-            names = [name for name in data.get("images", []) if words[1:] in ([], [name], [name.rpartition(":")[0]])]
-        if "-q" in given:
-            call.out("".join(f"sha256:{hashlib.sha256(name.encode()).hexdigest()}\n" for name in names))
-            return 0
-        call.out(f"{'IMAGE':<50} {'TAG':<30} IMAGE ID\n")
-        for name in names:
-            image, _, tag = name.rpartition(":")
-            call.out(f"{image:<50} {tag:<30} {hashlib.sha256(name.encode()).hexdigest()[:13]}\n")
-        return 0
-    if words in (["info"], ["version"]):
-        call.out("{}\n" if words == ["info"] else "Version:  0.1.0\nRuntimeName:  containerd\n")
-        return 0
-    raise Unsupported(" ".join(call.argv), 0)
-
-
-def containerd(box: LinuxBox, call: Call) -> int:
-    if call.argv[1:] in (("--version",), ("-v",)):
-        call.out(f"containerd github.com/containerd/containerd/v2 {box.version} 0000000\n")
-        return 0
-    raise Usage("rehearsal: containerd runs as a unit", 70)
-
-
-def runc(box: LinuxBox, call: Call) -> int:
-    if call.argv[1:] == ("--version",):
-        call.out(f"runc version {box.version}\n")
-        return 0
-    raise Usage("rehearsal: runc is run by containerd", 70)
+    try:
+        return images(box.machine).pull(image)
+    except ImageError as error:
+        code = "NotFound" if str(error).endswith("not found") else "Unknown"
+        raise Failed(f'failed to pull image "{image}": rpc error: code = {code} desc = {error}') from None
 
 
 SERVICES["containerd"] = serve
 STOPPED[UNIT] = stopped
-register({"ctr": ctr, "crictl": crictl, "containerd": containerd, "runc": runc})

@@ -13,11 +13,10 @@ from provision.rehearsal.files import now
 from provision.rehearsal.models.cluster import ca_hash, make_ca
 from provision.rehearsal.models.cluster_addons import addons
 from provision.rehearsal.models.linux_box import LinuxBox, register
-from provision.rehearsal.models.linux_containerd import runc_problem
+from provision.rehearsal.models.linux_containerd import images, pull, runc_problem, sandbox
 from provision.rehearsal.models.linux_kubeadm_config import BadConfig, Config, read_config
 from provision.rehearsal.models.linux_kubeadm_images import (
     STATIC,
-    image_tag,
     images_of,
     pull_images,
     unpulled,
@@ -99,7 +98,7 @@ def _init(box: LinuxBox, call: Call, config: Config) -> int:
     init, cluster = config.documents.get("InitConfiguration"), config.documents.get("ClusterConfiguration")
     if init is None or cluster is None:
         raise BadConfig("no InitConfiguration or ClusterConfiguration kind was found in the YAML file")
-    version, repository = version_and_repository(config, box.version)
+    version, _ = version_and_repository(config, box.version)
     call.out(f"[init] Using Kubernetes version: {version}\n[preflight] Running pre-flight checks\n")
     wanted, own = knowledge.parse(version.lstrip("v")), knowledge.parse(box.version.lstrip("v"))
     if wanted.minor > own.minor:
@@ -133,8 +132,14 @@ def _init(box: LinuxBox, call: Call, config: Config) -> int:
     if problem := runc_problem(box):
         raise Failed(f"error execution phase wait-control-plane: failed to create containerd task: {problem}")
     _certificates(box, call, address, config)
-    _manifests(box, config, version, repository)
+    _manifests(box, config)
     _start_kubelet(box, call, config)
+    if lacking := images(machine).lacks([sandbox(machine)]):
+        # kubelet pulls the pause image itself, with the first static pod.
+        try:
+            pull(box, lacking[0])
+        except Failed as error:
+            raise Failed(f"error execution phase wait-control-plane: failed to create pod sandbox: {error}") from None
     call.out("[wait-control-plane] Waiting for the kubelet to boot up the control plane as static Pods\n")
     box.latency("kubeadm-init")
     if box.killed.is_set():
@@ -205,10 +210,10 @@ def kubeconfig(server: str, pem: str, user: str, cluster: str = "kubernetes") ->
     )
 
 
-def _manifests(box: LinuxBox, config: Config, version: str, repository: str) -> None:
+def _manifests(box: LinuxBox, config: Config) -> None:
     box.files.make_folders(f"{KUBERNETES}/manifests")
     for name in STATIC:
-        image = f"{repository}/{name}:{image_tag(version)}"
+        image = next(one for one in images_of(config, box.version) if f"/{name}:" in one)
         pod = {
             "apiVersion": "v1",
             "kind": "Pod",

@@ -9,16 +9,15 @@ from __future__ import annotations
 import re
 
 from provision import knowledge
+from provision.knowledge.images import kubeadm_images
 from provision.rehearsal.models.linux_box import LinuxBox
-from provision.rehearsal.models.linux_containerd import cri_problem, pull
+from provision.rehearsal.models.linux_containerd import cri_problem, images, pull
 from provision.rehearsal.models.linux_kubeadm_config import Config
 from provision.rehearsal.models.linux_program import Failed
 from provision.rehearsal.shell import Call
 
 REGISTRY, CI_REGISTRY = "registry.k8s.io", "gcr.io/k8s-staging-ci-images"
 STATIC = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
-_RELEASE_TAG = re.compile(r"v1\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?")
-_CI_TAG = re.compile(r"v1\.\d+\.\d+-(alpha|beta|rc)\.\d+\.\d+_[0-9a-f]{7,}")
 
 
 def version_and_repository(config: Config, own: str) -> tuple[str, str]:
@@ -38,50 +37,34 @@ def images_of(config: Config, own: str) -> list[str]:
     """What kubeadm needs for this configuration, in its order."""
     version, repository = version_and_repository(config, own)
     row = knowledge.kubernetes(version.lstrip("v"))
+    others = kubeadm_images(version.lstrip("v"))
     return [
         *(f"{repository}/{name}:{image_tag(version)}" for name in (*STATIC[1:], "kube-proxy")),
-        f"{REGISTRY}/coredns/coredns:v1.13.1",
+        f"{REGISTRY}/coredns/coredns:{others.coredns}",
         f"{REGISTRY}/pause:{row.pause}",
-        f"{REGISTRY}/etcd:3.6.5-0",
+        f"{REGISTRY}/etcd:{others.etcd}",
     ]
 
 
 def unpulled(box: LinuxBox, names: list[str]) -> list[str]:
     """Pull what is not there yet, as preflight does by default (IfNotPresent); returns its complaints."""
     problems = []
-    for name in names:
-        with box.machine.state.reading() as data:
-            if name in data.get("images", []):
-                continue
-        if in_a_registry(name):
+    for name in images(box.machine).lacks(names):
+        try:
             pull(box, name)
-        else:
-            problems.append(f"ImagePull]: failed to pull image {name}: rpc error: code = NotFound: {name}: not found")
+        except Failed as error:
+            problems.append(f"ImagePull]: failed to pull image {name}: {error}")
     return problems
-
-
-def in_a_registry(name: str) -> bool:
-    """Whether Kubernetes' registries have an image: of releases, and of CI builds in a registry of their own."""
-    repository, _, tag = name.rpartition(":")
-    component = repository.rpartition("/")[2]
-    if component not in (*STATIC[1:], "kube-proxy"):
-        return True
-    wanted = _CI_TAG if repository.startswith(CI_REGISTRY) else _RELEASE_TAG
-    return wanted.fullmatch(tag) is not None
 
 
 def pull_images(box: LinuxBox, call: Call, config: Config) -> int:
     """``kubeadm config images pull``: each image is asked for, whether it is there or not."""
     names = images_of(config, box.version)
-    with box.machine.state.reading() as data:
-        missing = [name for name in names if name not in data.get("images", [])]
     if problem := cri_problem(box.machine):
         raise Failed(f"failed to pull images: could not connect to the container runtime: {problem}")
-    if missing:
+    if images(box.machine).lacks(names):
         box.latency("linux-image-pull")
     for name in names:
-        if not in_a_registry(name):  # pulled whether it is there or not
-            raise Failed(f'failed to pull image "{name}": rpc error: code = NotFound desc = {name}: not found')
         pull(box, name)
         call.out(f"[config/images] Pulled {name}\n")
     return 0

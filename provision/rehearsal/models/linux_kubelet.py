@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -10,7 +11,7 @@ import yaml
 from provision import knowledge
 from provision.rehearsal.models import linux_kernel
 from provision.rehearsal.models.linux_box import LinuxBox, register
-from provision.rehearsal.models.linux_containerd import cri_problem, running
+from provision.rehearsal.models.linux_containerd import cri_problem, images, running, sandbox
 from provision.rehearsal.models.linux_process import KERNEL
 from provision.rehearsal.models.linux_program import Usage
 from provision.rehearsal.models.linux_units import SERVICES, STOPPED
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 UNIT = "kubelet.service"
 MANIFESTS = "/etc/kubernetes/manifests"
+AUTHORITY = "/etc/kubernetes/pki/ca.crt"
+_IMAGE = re.compile(rb"^\s*(?:- )?image: (\S+)$", re.MULTILINE)
 FLAGS = frozenset(
     [
         "bootstrap-kubeconfig",
@@ -129,6 +132,7 @@ def node_report(machine: LinuxMachine) -> NodeReport | None:
         labels=found["labels"],
         taints=tuple(found["taints"]),
         network_ready=network_ready(machine),
+        authority=machine.files.read(AUTHORITY).decode() if machine.files.exists(AUTHORITY) else "",
     )
 
 
@@ -146,7 +150,16 @@ def static_pods(machine: LinuxMachine) -> set[str]:
     found = started(machine)
     if found is None or not found.get("cgroups") or not machine.files.is_folder(MANIFESTS):
         return set()
-    return {name.removesuffix(".yaml") for name in machine.files.list(MANIFESTS) if name.endswith(".yaml")}
+    names = [name for name in machine.files.list(MANIFESTS) if name.endswith(".yaml")]
+    there = images(machine)
+    if there.lacks([sandbox(machine)]):
+        return set()
+    wanted = {name: _IMAGE.search(machine.files.read(f"{MANIFESTS}/{name}")) for name in names}
+    return {
+        name.removesuffix(".yaml")
+        for name, image in wanted.items()
+        if image is not None and there.has(image[1].decode())
+    }
 
 
 def stopped(machine: LinuxMachine) -> None:

@@ -55,6 +55,7 @@ class NodeReport:
     Attributes:
         network_ready: whether the container runtime says NetworkReady.
         taints: as ``key=value:effect``, only used when the node is new.
+        authority: the CA certificate (PEM) that its kubelet trusts; a cluster with another one never hears of it.
     """
 
     name: str
@@ -68,6 +69,7 @@ class NodeReport:
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[str, ...] = ()
     network_ready: bool = True
+    authority: str = ""
 
 
 class ClusterApi(Protocol):
@@ -142,10 +144,22 @@ class NodeMachine(Protocol):
     os: Os
 
     @property
-    def boot_count(self) -> int: ...
+    def boot_id(self) -> str: ...
 
     def node(self) -> NodeReport | None:
         """What the running kubelet says; None when it does not run, has no credentials or is cut off."""
+        ...
+
+    def image_names(self) -> frozenset[str]:
+        """The images that its containerd has."""
+        ...
+
+    def sandbox_image(self) -> str:
+        """The pause image that every pod on it starts with."""
+        ...
+
+    def pull_image(self, name: str) -> str:
+        """Have an image for a pod; returns why that cannot be, in containerd's words, or nothing."""
         ...
 
 

@@ -121,6 +121,18 @@ class WindowsMachine(Machine):
         """Whether kube-proxy.exe runs here."""
         return self.answers and bool(self.proxies)
 
+    def image_names(self) -> frozenset[str]:
+        """The images that its containerd has."""
+        return frozenset(windows_containerd.images(self).names())
+
+    def sandbox_image(self) -> str:
+        """The pause image that every pod on it starts with."""
+        return str((windows_containerd.runtime(self) or {}).get("sandbox", ""))
+
+    def pull_image(self, name: str) -> str:
+        """Have an image for a pod; returns why that cannot be."""
+        return windows_containerd.images(self).pulled(name)
+
     def calico_started(self, *, adapter: str, pod_subnet: str) -> None:
         """What Calico's pods do here.
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from provision import knowledge
+from provision.rehearsal.image_store import ImageError, ImageStore
+from provision.rehearsal.models.container_clients import WrongUse, ctr_images
 from provision.rehearsal.models.windows_cmd import join_arguments
 from provision.rehearsal.models.windows_features import active
 from provision.rehearsal.models.windows_process import Program
@@ -43,11 +45,13 @@ class Config:
     Attributes:
         sandbox: the pause image.
         bin_dirs, conf_dir: where CNI plugins and their configuration are looked for.
+        config_path: the folder of hosts.toml files; empty for none.
     """
 
     sandbox: str
     bin_dirs: tuple[str, ...]
     conf_dir: str
+    config_path: str = ""
 
 
 class BadConfig(Exception):
@@ -86,10 +90,15 @@ def parse_config(text: str, version: str) -> Config:
         images = plugins.get("io.containerd.cri.v1.images", {})
         sandbox = images.get("pinned_images", {}).get("sandbox", default)
         cni = plugins.get("io.containerd.cri.v1.runtime", {}).get("cni", {})
+        registry = images.get("registry", {})
     else:
         cri = plugins.get("io.containerd.grpc.v1.cri", {})
-        sandbox, cni = cri.get("sandbox_image", default), cri.get("cni", {})
-    return Config(sandbox, _bin_dirs(cni, version), str(cni.get("conf_dir", "C:/Program Files/containerd/cni/conf")))
+        sandbox, cni, registry = cri.get("sandbox_image", default), cri.get("cni", {}), cri.get("registry", {})
+    hosts = str(registry.get("config_path", ""))
+    if hosts and registry.get("mirrors"):
+        raise BadConfig("invalid plugin config: `mirrors` cannot be set when `config_path` is provided")
+    conf_dir = str(cni.get("conf_dir", "C:/Program Files/containerd/cni/conf"))
+    return Config(sandbox, _bin_dirs(cni, version), conf_dir, hosts)
 
 
 def _bin_dirs(cni: Mapping[str, Any], version: str) -> tuple[str, ...]:
@@ -196,7 +205,7 @@ def containerd_service(started: Started) -> None:
     _log(machine, log, f'level=info msg="starting containerd" version={started.what.version}')
     machine.state.data["containerd"] = {
         "version": started.what.version, "sandbox": config.sandbox, "bin_dirs": list(config.bin_dirs),
-        "conf_dir": config.conf_dir, "images": machine.state.data.get("containerd", {}).get("images", []),
+        "conf_dir": config.conf_dir, "config_path": config.config_path,
         "address": flags.values.get("address", PIPE),
     }  # fmt: skip
 
@@ -225,7 +234,7 @@ def cri_fault(machine: WindowsMachine) -> str:
 
 @program("ctr")
 def ctr(call: Program) -> int:
-    """ctr.exe: version, images pull|ls|import|tag, plugins ls, for the namespace of ``-n``."""
+    """ctr.exe: version, plugins ls, and images of the namespace k8s.io."""
     words = list(call.arguments)
     address, names = PIPE, {"--address": "address", "-a": "address", "--namespace": "namespace", "-n": "namespace",
                             "--connect-timeout": "wait", "--timeout": "wait"}  # fmt: skip
@@ -247,7 +256,7 @@ def ctr(call: Program) -> int:
         client, server = one.format(call.what.version), one.format(state["version"])
         call.out(f"Client:\n{client}\n  Go version: go1.26\n\nServer:\n{server}\n  UUID: rehearsal")
         return 0
-    if words[:1] in (["images"], ["image"], ["i"]):
+    if words[:1] in (["images"], ["image"], ["i"]) and given.get("namespace") == "k8s.io":
         return _images(call, words[1:])
     if words[:1] == ["plugins"]:
         cri = "ok" if not cri_fault(call.machine) else "error"
@@ -256,25 +265,40 @@ def ctr(call: Program) -> int:
     raise ProgramError(1, f"rehearsal: ctr.exe {' '.join(words)} is not modelled")
 
 
+def images(machine: WindowsMachine) -> ImageStore:
+    """The images of the machine, pulled as the running containerd was told."""
+    return ImageStore(machine, str((runtime(machine) or {}).get("config_path", "")))
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The machine's files, by paths as a call writes them."""
+
+    call: Program
+
+    def read(self, path: str) -> bytes:
+        return self.call.machine.files.read(self.call.path_of(path))
+
+    def write(self, path: str, data: bytes) -> None:
+        self.call.machine.files.write(self.call.path_of(path), data)
+
+
 def _images(call: Program, words: list[str]) -> int:
-    verb, rest = (words[0], [w for w in words[1:] if not w.startswith("-")]) if words else ("", [])
     machine = call.machine
-    if verb in ("ls", "list"):
-        call.out("\n".join(["REF", *machine.state.data["containerd"]["images"]]))
-        return 0
-    if verb == "pull" and rest:
-        if cri_fault(machine):
-            raise ProgramError(1, "ctr: snapshotter not loaded: windows")
-        machine.latencies.wait("windows-image-pull", call.process.killed)
-    elif verb == "import" and rest:
-        if not machine.files.exists(call.path_of(rest[0])):
-            raise ProgramError(1, f"ctr: open {rest[0]}: The system cannot find the file specified.")
-    elif verb != "tag" or len(rest) != 2:
-        raise ProgramError(1, f"rehearsal: ctr.exe images {' '.join(words)} is not modelled")
-    with machine.state.change() as data:
-        images = data["containerd"]["images"]
-        if verb == "tag" and rest[0] not in images:
-            raise ProgramError(1, f'ctr: image "{rest[0]}": not found')
-        if verb != "import" and rest[-1] not in images:
-            images.append(rest[-1])
+    if words[:1] in (["pull"], ["import"]) and cri_fault(machine):
+        raise ProgramError(1, "ctr: snapshotter not loaded: windows")
+    try:
+        ctr_images(
+            images(machine),
+            words,
+            _Files(call),
+            call.out,
+            lambda: machine.latencies.wait("windows-image-pull", call.process.killed),
+        )
+    except WrongUse as error:
+        raise ProgramError(1, str(error)) from error
+    except ImageError as error:
+        raise ProgramError(1, f"ctr: {error}") from error
+    except FileNotFoundError as error:
+        raise ProgramError(1, f"ctr: open {error.filename}: The system cannot find the file specified.") from error
     return 0

@@ -7,7 +7,9 @@ import ntpath
 
 import yaml
 
-from provision.rehearsal.models.windows_containerd import ENDPOINTS, cri_fault, runtime
+from provision.rehearsal.image_store import ImageError
+from provision.rehearsal.models.container_clients import WrongUse, crictl_images
+from provision.rehearsal.models.windows_containerd import ENDPOINTS, cri_fault, images, runtime
 from provision.rehearsal.models.windows_kubelet import network_ready
 from provision.rehearsal.models.windows_process import Program
 from provision.rehearsal.models.windows_table import ProgramError, program
@@ -64,13 +66,20 @@ def crictl(call: Program) -> int:
             json.dumps({"status": {"conditions": conditions}, "config": {"sandboxImage": state["sandbox"]}}, indent=2)
         )
     elif verb in ("images", "img"):
-        call.out("\n".join(["IMAGE TAG IMAGE ID SIZE", *state["images"]]))
-    elif verb == "pull" and rest:
+        try:
+            crictl_images(images(call.machine), rest, call.out)
+        except WrongUse as error:
+            raise ProgramError(1, str(error)) from error
+    elif verb == "pull" and len(rest) == 1 and not rest[0].startswith("-"):
         call.machine.latencies.wait("windows-image-pull", call.process.killed)
-        with call.machine.state.change() as data:
-            if rest[-1] not in data["containerd"]["images"]:
-                data["containerd"]["images"].append(rest[-1])
-        call.out(f"Image is up to date for {rest[-1]}")
+        try:
+            images(call.machine).pull(rest[0])
+        except ImageError as error:
+            code = "NotFound" if str(error).endswith("not found") else "Unknown"
+            raise ProgramError(
+                1, f'level=fatal msg="pulling image: rpc error: code = {code} desc = {error}"'
+            ) from error
+        call.out(f"Image is up to date for {rest[0]}")
     elif verb in ("ps", "pods"):
         call.out("CONTAINER IMAGE CREATED STATE NAME" if verb == "ps" else "POD ID CREATED STATE NAME NAMESPACE")
     else:

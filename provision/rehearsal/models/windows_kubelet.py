@@ -243,7 +243,13 @@ def node_report(machine: WindowsMachine) -> NodeReport | None:
             labels={"node.kubernetes.io/windows-build": f"10.0.{row.build}", **state["labels"]},
             taints=tuple(state["taints"]),
             network_ready=network_ready(machine),
+            authority=_authority(machine),
         )
+
+
+def _authority(machine: WindowsMachine) -> str:
+    path = "C:\\etc\\kubernetes\\pki\\ca.crt"
+    return machine.files.read(path).decode() if machine.files.exists(path) else ""
 
 
 def network_ready(machine: WindowsMachine) -> bool:
