@@ -57,6 +57,12 @@ KINDS: dict[str, Kind] = {
             "windows",
         ),
         Kind(
+            "pull-cut",
+            "the depot's connection breaks in the middle of a file",
+            "goes on with the bytes that are there, converges",
+            "windows",
+        ),
+        Kind(
             "service-dies", "a service dies right after its start", "one clear error or a restart, converges", "windows"
         ),
         Kind(

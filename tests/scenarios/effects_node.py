@@ -34,6 +34,8 @@ def _files() -> list[Beginning]:
         one("deliver-too-long", *pull, spoil.part_of("kubelet.exe", lambda data: data + b"x")),
         one("deliver-other-part", *pull, spoil.part_of("kubelet.exe", lambda _: b"y" * 100)),
         one("deliver-corrupt", *pull, spoil.faults("corrupt*2")),
+        one("deliver-cut", *pull, spoil.faults("pull-cut*3")),
+        one("deliver-cut-for-ever", *pull, spoil.faults("pull-cut*99")),
         one("deliver-gone", *pull, spoil.served("kubelet.exe", None)),
         one("deliver-refused", *pull, lambda bench: setattr(bench.master, "refuses", True)),
         one("deliver-damaged", *pull, spoil.delivered(KUBERNETES), spoil.written(kubelet)),
@@ -137,6 +139,7 @@ def _join() -> list[Beginning]:
         one("join-broken-off", "egress", "join", *(spoil.written(path, b"left") for path in left)),
         one("join-running", "egress", "join", spoil.service("kubelet", state="Running")),
         one("join-no-kubelet", "egress", "join", spoil.removed("C:\\k\\kubelet.exe")),
+        one("join-left-behind", "stamp", "join", lambda bench: bench.master.api.nodes.clear(), leave=True),
         one("join-wrong-token", "egress", "join", join_config=wrong),
         Beginning(
             "join-spoilt",

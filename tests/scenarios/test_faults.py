@@ -21,6 +21,7 @@ EXPECTED: dict[str, set[int]] = {
     "disk-full": {7},
     "clock-gone": {7},
     "depot-gone": {0},
+    "pull-cut": {0},
     "service-dies": {0, 7},
     "address-taken": {7},
 }
