@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002 - makers have one signature
 """Who makes what nobody publishes: builds from source, the user's own files, images; and where sources come from.
 
 The caches of compilers and repositories are shared by all clusters of a computer, rehearsed ones too: a build is
@@ -6,6 +7,8 @@ real wherever it goes.
 
 from __future__ import annotations
 
+import hashlib
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,18 +17,44 @@ from urllib.parse import parse_qs
 from provision.app.resolve import Asked
 from provision.artifacts import words
 from provision.artifacts.base import ArtifactSpec, Maker, OnBytes
-from provision.artifacts.cache import file_digest
-from provision.build.base import OnProgress, Source
+from provision.artifacts.cache import Cache, file_digest
+from provision.artifacts.lock import ArtifactLock
+from provision.build.base import Built, OnProgress, Source
+from provision.build.compile import Builder
+from provision.build.images import (
+    REPOSITORY,
+    control_plane_image,
+    image_from_release,
+    image_tag,
+    nearest_release,
+    program_place,
+    reference,
+)
+from provision.build.images_http import Access
+from provision.build.images_names import Reference
+from provision.build.images_oci import Manifest, encode
+from provision.build.images_registry import PulledImage, Registry
 from provision.build.pe import check_program
+from provision.build.source import Sources
+from provision.build.targets import BY_NAME
 from provision.clock import Deadline
+from provision.doctor.host import memory_mib
 from provision.errors import ArtifactError
+from provision.guests.base import OnLine
 from provision.settings.model import Settings, SourceState
-from provision.steps.build import Stop
+from provision.steps.build import program_of
 
 # What stands for the version of a program that has none in it, such as kube-log-runner.
 UNSTAMPED = "0.0.0-unstamped"
+PLATFORM = "linux/amd64"
+# What the system and everything else on this computer keep.
+_KEEP_MIB = 1024
 # Seconds until a repository has given the one commit that is built, over a slow line.
 _FETCH = 1800
+
+
+def _to_stderr(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 class Makers:
@@ -34,20 +63,32 @@ class Makers:
     Args:
         root: the cache's folder, where repositories, toolchains and results of builds are.
         ask: a publisher's small text by its URL.
+        lock: of the cluster, for the digests of release images.
+        say: told what takes its time before a run begins: a repository that is asked.
     """
 
     def __init__(
-        self, settings: Settings, root: Path, *, offline: bool, rehearsed: bool, ask: Callable[[str], str]
+        self,
+        settings: Settings,
+        root: Path,
+        *,
+        offline: bool,
+        rehearsed: bool,
+        ask: Callable[[str], str],
+        lock: Callable[[], ArtifactLock],
+        say: OnLine = _to_stderr,
     ) -> None:
         self.settings = settings
         self.root = root
         self.offline = offline
         self.rehearsed = rehearsed
         self._ask = ask
+        self._lock = lock
+        self._say = say
 
     def by_scheme(self) -> Mapping[str, Maker]:
         """For the store: scheme of a spec's URL -> its maker."""
-        return {"build": self.built, "file": self.own_file}
+        return {"build": self.built, "file": self.own_file, "image": self.image}
 
     # What words mean
 
@@ -57,7 +98,22 @@ class Makers:
 
     def source(self, asked: Asked) -> Source:
         """See `Ways.source`."""
-        raise ArtifactError(f"{asked.project} {asked.word} cannot be built yet")
+        sources = self._sources(self._say)
+        limit = Deadline(_FETCH, f"fetching {asked.project} {asked.value}")
+        if asked.kind == "path":
+            return sources.capture(asked.project, Path(asked.value), limit, compatibility=asked.compatibility)
+        if self.offline and not asked.remote.startswith(("file://", "/")):
+            raise ArtifactError(
+                f"{asked.project} {asked.value} is not known yet, and --offline forbids to ask {asked.remote}",
+                remedy="run once without --offline, or name a local checkout: --path",
+            )
+        proxy = self.settings.network.proxy
+        return sources.resolve(
+            asked.project, asked.remote, asked.value, limit, compatibility=asked.compatibility, proxy=proxy
+        )
+
+    def _sources(self, on_line: OnLine) -> Sources:
+        return Sources(self.root, on_line, ca=self.settings.network.ca)
 
     def program(self, path: Path, name: str) -> str:
         """See `Ways.program`; a program that shows no version has that of nobody."""
@@ -79,18 +135,111 @@ class Makers:
         self, spec: ArtifactSpec, deadline: Deadline, on_bytes: OnBytes | None, stop: threading.Event | None
     ) -> Path:
         """One file from source; at once where it has been built before."""
-        raise ArtifactError(f"{spec.name} cannot be built yet")
+        return self._build([spec], deadline, None, _silent, stop)[spec.name].path
 
-    def __call__(self, specs: Sequence[ArtifactSpec], deadline: Deadline, on_progress: OnProgress, stop: Stop) -> None:
+    def __call__(
+        self,
+        specs: Sequence[ArtifactSpec],
+        deadline: Deadline,
+        on_progress: OnProgress,
+        on_line: OnLine,
+        stop: threading.Event,
+    ) -> None:
         """Several files of one source."""
-        raise ArtifactError(f"{specs[0].name} cannot be built yet")
+        self._build(specs, deadline, on_progress, on_line, stop)
+
+    def _build(
+        self,
+        specs: Sequence[ArtifactSpec],
+        deadline: Deadline,
+        on_progress: OnProgress | None,
+        on_line: OnLine,
+        stop: threading.Event | None,
+    ) -> dict[str, Built]:
+        targets = [BY_NAME[program_of(spec)] for spec in specs]
+        source = Source(project=targets[0].project, **self.state(specs[0]).model_dump())
+        most = self._memory(max(target.memory_mib for target in targets))
+        cache = Cache(self.root)
+        builder = Builder(cache, self._sources(on_line), most, on_line, offline=self.offline)
+        return builder.build(source, targets, deadline, on_progress, stop)
+
+    def _memory(self, least: int) -> int | None:
+        """MiB for compilers and linkers beside the machines, all of which may run: at least one link's."""
+        total, _ = memory_mib()
+        if not total:
+            return None
+        machines = 0 if self.rehearsed else sum(machine.memory for machine in self.settings.machines)
+        return max(least, total - _KEEP_MIB - machines)
+
+    # Images
+
+    def image(
+        self, spec: ArtifactSpec, deadline: Deadline, on_bytes: OnBytes | None, stop: threading.Event | None
+    ) -> Path:
+        """The archive of a control plane's image with the program that was built."""
+        name, source = program_of(spec), self.state(spec)
+        program = self._build([spec], deadline, None, _silent, stop)[name].path
+        cache = Cache(self.root)
+        if self.rehearsed:
+            image = reference(f"{REPOSITORY}/{name}:{image_tag(spec.version)}")
+            base, place = _nothing(image), program_place(name)
+            return image_from_release(
+                base, program, image, cache, place=place, committed=source.committed, deadline=deadline, stop=stop
+            ).path
+        release = f"{REPOSITORY}/{name}:{image_tag(nearest_release(spec.version))}"
+        pinned = self._lock().image(release, PLATFORM)
+        registry = Registry(cache, self._access(), offline=self.offline)
+        try:
+            made = control_plane_image(
+                name,
+                program,
+                cache,
+                version=spec.version,
+                committed=source.committed,
+                deadline=deadline,
+                registry=registry,
+                base=f"{release}@{pinned}" if pinned else None,
+                on_bytes=on_bytes,
+                stop=stop,
+            )
+        except ArtifactError:
+            if not self.offline:
+                raise
+            # Nothing may be asked, and the release image is not here: a program of its own needs none.
+            made = control_plane_image(
+                name, program, cache, version=spec.version, committed=source.committed, deadline=deadline,
+                registry=None, stop=stop,
+            )  # fmt: skip
+        if made.base and not pinned:
+            self._lock().pin_image(release, PLATFORM, made.base.rpartition("@")[2])
+        return made.path
+
+    def _access(self) -> Access:
+        network = self.settings.network
+        mirrors = {
+            host: [where] if isinstance(where, str) else list(where) for host, where in network.registries.items()
+        }
+        return Access(mirrors=lambda: self.settings.mirrors, registries=mirrors, proxy=network.proxy, ca=network.ca)
 
     def state(self, spec: ArtifactSpec) -> SourceState:
         """The state of the source that a file is built from."""
         chosen = self.settings.chosen
         assert chosen is not None
-        tree = spec.url.split("/")[1]
+        tree = spec.url.rpartition("?tree=")[2] if spec.maker == "image" else spec.url.split("/")[1]
         for found in (chosen.source, chosen.plane_source, chosen.containerd, chosen.hcsshim):
             if found is not None and found.tree == tree:
                 return found
         raise LookupError(f"{spec.url} is of no source that was chosen")
+
+
+def _nothing(image: Reference) -> PulledImage:
+    """An image without anything in it: what a rehearsal, which asks no registry, builds on."""
+    config = encode({"os": "linux", "architecture": "amd64", "config": {}})
+    digest = f"sha256:{hashlib.sha256(config).hexdigest()}"
+    descriptor = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest, "size": len(config)}
+    manifest = Manifest.model_validate({"schemaVersion": 2, "config": descriptor, "layers": []})
+    return PulledImage(reference=image.pinned(digest), digest=digest, manifest=manifest, config=config, layers=())
+
+
+def _silent(_: str) -> None:
+    """Nobody listens."""

@@ -106,7 +106,9 @@ class Session:
 
     def makers(self) -> Makers:
         """Who makes the files that nobody publishes. Rehearsals build for real, with the real caches of compilers."""
-        return Makers(self.settings, cache_root(), offline=self.offline, rehearsed=self.rehearsed, ask=self.ask)
+        return Makers(
+            self.settings, cache_root(), offline=self.offline, rehearsed=self.rehearsed, ask=self.ask, lock=self.lock
+        )
 
     def ask(self, url: str) -> str:
         """A small text of a publisher.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_format
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from provision.app.session import Session, named, open_session, remember_provide
 from provision.app.world import make_tools
 from provision.clock import monotonic
 from provision.console import Screen, duration
+from provision.doctor.host import memory_mib
 from provision.errors import ProvisionError, Refused, StepFailed
 from provision.facts.base import World
 from provision.host.files import trouble, write_atomically
@@ -216,11 +216,8 @@ def _failure(session: Session, tools: Tools, journal: journals.Journal, screen: 
 
 def _memory() -> int | None:
     """MiB that steps may take at once on this host."""
-    try:
-        pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError, AttributeError):
-        return None
-    return max(_KEEP_MIB, pages // (1 << 20) - _KEEP_MIB)
+    total, _ = memory_mib()
+    return max(_KEEP_MIB, total - _KEEP_MIB) if total else None
 
 
 def _finish(session: Session, done: Converged, screen: Screen, seconds: float, *, as_json: bool) -> None:

@@ -6,6 +6,7 @@ from provision.artifacts.base import ArtifactSpec
 from provision.facts.base import World
 from provision.settings.model import Machine, Settings
 from provision.steps.base import Context, Judgement, Missing, Satisfied, Step
+from provision.steps.build import built_before
 from provision.steps.made_with import require_same
 
 _MEBI = 1 << 20
@@ -36,6 +37,7 @@ def _fetch(spec: ArtifactSpec) -> Step:
         name=f"fetch-{spec.name}",
         title=f"{spec.name} {spec.version} in the cache",
         lane="host",
+        needs=built_before(spec),
         check=check,
         apply=apply,
         timeout=3600,
