@@ -191,6 +191,27 @@ def report(c: Context, variables: str = "", set: Sequence[str] | None = None, ru
 
 
 @task(
+    iterable=["set"],
+    help={
+        **_SETTINGS,
+        "json": _RUN["json"],
+        "check": "only show what would change",
+        "offline": "only complete the lock from the cache and folders in `mirrors`",
+    },
+)
+def lock(
+    c: Context,
+    variables: str = "",
+    set: Sequence[str] | None = None,
+    check: bool = False,
+    offline: bool = False,
+    json: bool = False,
+) -> None:
+    """Ask the publishers what is newest and pin it in artifacts.lock.yaml; shows what changes."""
+    _call("lock", variables=variables, set=set or (), check=check, offline=offline, json=json)
+
+
+@task(
     help={
         "variables": "the settings file whose folder's lock counts (default: variables.yaml in this folder)",
         "prune": "delete the files and results of builds that no lock needs",

@@ -33,6 +33,7 @@ _COMMANDS = {
     "halt": "lifecycle:halt",
     "destroy": "lifecycle:destroy",
     "report": "report:report",
+    "lock": "lock:lock",
     "cache": "cache:cache",
     "test": "quality:test",
     "lint": "quality:lint",

@@ -12,8 +12,9 @@ from typing import Literal, cast, get_args
 from platformdirs import user_cache_path
 
 from provision.app.made import Makers
-from provision.app.resolve import Resolved, Unresolved, Ways, resolve, with_chosen
+from provision.app.resolve import Pins, Resolved, Unresolved, Ways, resolve, with_chosen
 from provision.artifacts import download
+from provision.artifacts import words as words_of
 from provision.artifacts.cache import Cache
 from provision.artifacts.catalog import needed
 from provision.artifacts.lock import ArtifactLock
@@ -122,14 +123,22 @@ class Session:
                 raise ArtifactError(f"{url} is not published (rehearsal)")
             return text.decode()
         mirrored = download.mirrored(url, self.settings.mirrors)
-        if self.offline and not mirrored.startswith("/"):
+        if self.offline and (self.rehearsed or download.local(mirrored) is None):
             raise ArtifactError(f"{url} may not be asked: --offline", remedy="run once without --offline")
         return download.text(mirrored, Deadline(30, url), web=self.web())
 
     def pin(self) -> None:
         """Write what the words mean into the lock: from now on they keep their meaning."""
+        lock = self.lock()
         if self.resolved is not None and (self.resolved.words or self.resolved.sources):
-            self.resolved.pin(self.lock())
+            self.resolved.pin(lock)
+        fresh = {key: meaning for key, meaning in self.runtime_words().items() if lock.word(key) is None}
+        if fresh:
+            lock.change(lambda now: {"words": {**now.words, **fresh}})
+
+    def runtime_words(self) -> dict[str, str]:
+        """What the words for containerd and the pod network mean in these settings, by their keys in the lock."""
+        return words_of.meanings(self.settings, self.loaded.written)
 
     def strays(self) -> list[str]:
         """Machines of this cluster that the settings do not have any more."""
@@ -195,20 +204,23 @@ def open_session(
     return session if words == "untouched" else with_words(session, look=words == "resolved")
 
 
-def with_words(session: Session, *, look: bool, ways: Ways | None = None) -> Session:
+def with_words(session: Session, *, look: bool, ways: Ways | None = None, pins: Pins | None = None) -> Session:
     """The session with settings as they are meant: words resolved, judged again for what they mean.
 
     Args:
         look: publishers and repositories may be asked; else what is not pinned stays as it was written.
+        pins: what has been resolved before; None reads the lock.
 
     Raises:
         ArtifactError: a word's meaning cannot be found out.
         SettingsError: what it means does not go together with the rest.
     """
-    settings, written = session.settings, session.loaded.written.kubernetes.version
+    pins = session.lock() if pins is None else pins
+    written = session.loaded.written
+    settings = words_of.as_pinned(session.settings, written, pins.word)
     made = session.workspace.provider_file.exists()
     try:
-        found = resolve(settings, written, session.lock(), ways or session.makers(), made=made, look=look)
+        found = resolve(settings, written.kubernetes.version, pins, ways or session.makers(), made=made, look=look)
     except Unresolved:
         notice = "what is built, or which CI build is taken, is not known yet: `invoke plan` and `invoke up` find out"
         return replace(session, notices=(*session.notices, notice))

@@ -22,7 +22,7 @@ from provision.artifacts.rows import (
     TESTS,
     spec,
 )
-from provision.settings.model import Chosen, Settings, SourceState
+from provision.settings.model import Chosen, ImageArchive, Settings, SourceState
 
 LINUX_KUBERNETES = ("kubelet", "kubeadm", "kubectl")
 WINDOWS_KUBERNETES = ("kubelet.exe", "kubeadm.exe", "kubectl.exe", "kube-proxy.exe", "kube-log-runner.exe")
@@ -75,6 +75,8 @@ def needed(settings: Settings) -> tuple[ArtifactSpec, ...]:
             *(_kubernetes(chosen, name, "windows") for name in WINDOWS_KUBERNETES),
             *_windows_network(settings, pins.cni_plugins),
         ]
+    systems = {machine.os for machine in settings.machines}
+    specs += [_archive(archive) for archive in settings.archives if archive.os in systems]
     return tuple(specs)
 
 
@@ -146,6 +148,10 @@ def image_name(component: str, version: str) -> str:
     Source: KubernetesVersionToImageTag in kubernetes cmd/kubeadm/app/util/version.go.
     """
     return f"{REGISTRY}/{component}:" + re.sub(r"[^-a-zA-Z0-9_.]", "_", f"v{version}")
+
+
+def _archive(archive: ImageArchive) -> ArtifactSpec:
+    return ArtifactSpec(name=archive.name, version=archive.version, url=archive.url, checksum_url=None, os=archive.os)
 
 
 def _built(project: str, source: SourceState, name: str, os: Os) -> ArtifactSpec:

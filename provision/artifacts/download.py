@@ -67,6 +67,23 @@ def text(url: str, deadline: Deadline, *, web: Web = _USUAL) -> str:
         raise ArtifactError(f"{shown(url)} is no text", details=repr(data[:40]), remedy=_UNEXPECTED) from error
 
 
+def length(url: str, *, web: Web = _USUAL) -> int | None:
+    """How many bytes a file has; None where its server does not say. Nothing of it is fetched.
+
+    Raises:
+        ArtifactError: it is not there, or is a web page.
+    """
+    path = local(url)
+    if path is not None:
+        return _there(path).stat().st_size
+    try:
+        with web.get(url) as answer:
+            said = answer.headers.get("Content-Length", "")
+            return int(said) if said.isdecimal() else None
+    except Again:
+        return None
+
+
 def file(
     url: str,
     target: Path,

@@ -12,7 +12,7 @@ from provision.artifacts import download
 from provision.artifacts.base import ArtifactSpec, Maker, OnBytes
 from provision.artifacts.cache import Cache, file_digest
 from provision.artifacts.checksums import published_digest
-from provision.artifacts.lock import ArtifactLock
+from provision.artifacts.lock import ArtifactLock, Entry
 from provision.artifacts.verify import require_usable
 from provision.artifacts.web import Web, shown
 from provision.clock import Deadline
@@ -126,7 +126,7 @@ class ArtifactStore:
                 target, checked = self._make(spec, deadline, on_bytes, stop), True
             else:
                 self._allow(spec)
-                target, checked = self._download(spec, deadline, on_bytes, stop)
+                target, checked = self._download(spec, self.lock.find(spec), deadline, on_bytes, stop)
             self._note(target.name, spec)
             self.lock.pin(spec, sha256=target.name, size=target.stat().st_size, checked=checked)
             return target
@@ -142,11 +142,44 @@ class ArtifactStore:
         # Not compared with an older pin: what was made is what its maker says, e.g. with another compiler.
         return self.cache.keep(made, file_digest(made))
 
+    def published_now(self, name: str, deadline: Deadline, stop: threading.Event | None = None) -> Entry | None:
+        """What its publisher has now, whatever the lock pins; None for what nobody publishes.
+
+        The file itself is fetched only where nobody publishes its digest or its size.
+
+        Raises:
+            ArtifactError, HostError: as `fetch`.
+        """
+        spec = self.specs[name]
+        pinned = self.lock.find(spec)
+        if spec.maker is not None:
+            return pinned
+        digest = self._published(spec, deadline)
+        if pinned is not None and pinned.sha256 == digest:
+            return pinned
+        if digest is not None and (size := self._size(spec, digest)) is not None:
+            return Entry(url=spec.url, version=spec.version, sha256=digest, size=size, checked=True)
+        with self.cache.exclusive(spec.url, deadline):
+            target, checked = self._download(spec, None, deadline, None, stop)
+            self._note(target.name, spec)
+        size = target.stat().st_size
+        return Entry(url=spec.url, version=spec.version, sha256=target.name, size=size, checked=checked)
+
+    def _size(self, spec: ArtifactSpec, digest: str) -> int | None:
+        """Bytes of a published file; None where they cannot be known without fetching it."""
+        if self.cache.has(digest):
+            return self.cache.path(digest).stat().st_size
+        return download.length(download.mirrored(spec.url, self._mirrors()), web=self._web)
+
     def _download(
-        self, spec: ArtifactSpec, deadline: Deadline, on_bytes: OnBytes | None, stop: threading.Event | None
+        self,
+        spec: ArtifactSpec,
+        entry: Entry | None,
+        deadline: Deadline,
+        on_bytes: OnBytes | None,
+        stop: threading.Event | None,
     ) -> tuple[Path, bool]:
         """The file in the cache, and whether its publisher has said its digest."""
-        entry = self.lock.find(spec)
         expected = entry.sha256 if entry else self._published(spec, deadline)
         checked = entry.checked if entry else expected is not None
         if expected is not None and self.cache.has(expected, entry.size if entry else None):

@@ -78,6 +78,15 @@ def runtime_words(written: Settings) -> Iterator[tuple[str, str]]:
             yield setting, word
 
 
+def meanings(settings: Settings, written: Settings) -> dict[str, str]:
+    """What `runtime_words` mean in settings that are complete: the lock's key -> version."""
+    found = {}
+    for setting, word in runtime_words(written):
+        part, _, name = setting.partition(".")
+        found[key(setting, word)] = str(getattr(getattr(settings, part), name))
+    return found
+
+
 def as_pinned(settings: Settings, written: Settings, meaning: Callable[[str], str | None]) -> Settings:
     """The settings with containerd's and the pod network's words as they were pinned, whatever is known by now.
 
