@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 PIECE = 1 << 20
-RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
 class Depot(ThreadingHTTPServer):
