@@ -9,7 +9,7 @@ from provision.steps.base import Plan, Step
 from provision.steps.build import build_steps
 from provision.steps.cni_calico import calico_steps
 from provision.steps.control_plane import control_plane_steps
-from provision.steps.delivery import depot_step
+from provision.steps.delivery import depot_steps
 from provision.steps.host import fetch_steps, prepare_step, up_step
 from provision.steps.linux_node import linux_steps
 from provision.steps.ready import ready_steps
@@ -42,7 +42,7 @@ def plan(settings: Settings) -> Plan:
 
     # Windows machines, prepared beside all that; they join when the network allows it.
     if settings.windows:
-        steps += [depot_step(settings)]
+        steps += depot_steps(settings)
     for machine in settings.windows:
         steps += windows_steps(settings, machine)
 

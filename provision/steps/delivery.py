@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from provision.artifacts.base import LINUX_FILES
-from provision.artifacts.catalog import CONTROL_PLANE_IMAGES, needed
+from provision.artifacts.catalog import needed
 from provision.depot import PROGRAM
 from provision.facts.base import World
 from provision.facts.files import Delivered
@@ -35,16 +35,19 @@ class Depot:
 
 
 def linux_files(settings: Settings, machine: Machine) -> tuple[str, ...]:
-    """The artifacts that a Linux machine needs; manifests and the control plane's images only where they are used."""
-    if machine.role == "control-plane":
-        return tuple(s.name for s in needed(settings) if s.os in ("linux", None))
-    own = {f"{name}.tar" for name in CONTROL_PLANE_IMAGES if name != "kube-proxy"}
-    return tuple(s.name for s in needed(settings) if s.os == "linux" and s.name not in own)
+    """The artifacts that a Linux machine needs but images; manifests only where they are applied."""
+    systems = ("linux", None) if machine.role == "control-plane" else ("linux",)
+    return tuple(s.name for s in needed(settings) if s.os in systems and s.maker != "image")
 
 
 def windows_files(settings: Settings) -> tuple[str, ...]:
-    """The artifacts that every Windows machine needs."""
-    return tuple(s.name for s in needed(settings) if s.os == "windows")
+    """The artifacts that every Windows machine needs, but images."""
+    return tuple(s.name for s in needed(settings) if s.os == "windows" and s.maker != "image")
+
+
+def windows_archives(settings: Settings) -> tuple[str, ...]:
+    """The archives of images that some Windows machine imports."""
+    return tuple(s.name for s in needed(settings) if s.os == "windows" and s.maker == "image")
 
 
 def undelivered(world: World, machine: str, names: tuple[str, ...]) -> list[str]:
@@ -101,11 +104,28 @@ def uploads(ctx: Context, names: list[str], others: Mapping[str, bytes] | None =
     return Uploads({**paths, **(others or {})}, progress)
 
 
-def depot_step(settings: Settings) -> Step:
-    """The control plane serves the Windows machines' files, as long as one of them lacks any.
+def depot_steps(settings: Settings) -> tuple[Step, ...]:
+    """The control plane serves the Windows machines' files; what is still being built comes to it later."""
+    built = built_files(settings)
+    early = tuple(name for name in windows_files(settings) if name not in built)
+    steps = [_depot(settings, early)]
+    if built:
+        steps.append(_late(settings, built))
+    return tuple(steps)
 
-    The depot itself lives only as long as it is needed: what the check asks is whether anybody still needs it.
-    """
+
+def built_files(settings: Settings) -> tuple[str, ...]:
+    """The Windows machines' files that are built."""
+    return tuple(spec.name for spec in needed(settings) if spec.os == "windows" and spec.maker == "build")
+
+
+def served_by(settings: Settings, names: Sequence[str]) -> tuple[str, ...]:
+    """The steps after which the depot has these files."""
+    return ("depot", *(("depot-built",) if set(names) & set(built_files(settings)) else ()))
+
+
+def _depot(settings: Settings, early: tuple[str, ...]) -> Step:
+    """The depot itself lives only as long as it is needed: what its check asks is whether anybody still needs it."""
     machine = settings.control_plane
     names = windows_files(settings)
     serve = ScriptCall(template="linux/55-depot.sh", parameters={"life": DEPOT_LIFE})
@@ -125,7 +145,7 @@ def depot_step(settings: Settings) -> Step:
             f"{_DEPOT}/depot.py": PROGRAM.read_bytes(),
             f"{_DEPOT}/list.json": json.dumps(plan, indent=2).encode(),
         }
-        ctx.run(serve, uploads=uploads(ctx, undelivered(ctx.world, machine.name, names), own))
+        ctx.run(serve, uploads=uploads(ctx, undelivered(ctx.world, machine.name, early), own))
         ctx.shared["depot"] = Depot(f"http://{machine.address}:{DEPOT_PORT}/{path}")
 
     return Step(
@@ -136,7 +156,7 @@ def depot_step(settings: Settings) -> Step:
         needs=(
             f"card@{machine.name}",
             f"programs@{machine.name}",
-            *brought_by(settings, names),
+            *brought_by(settings, early),
         ),
         reads=frozenset({"delivered"}),
         changes=("delivered",),
@@ -145,6 +165,38 @@ def depot_step(settings: Settings) -> Step:
         apply=apply,
         timeout=1800,
         transient=True,
+    )
+
+
+def _late(settings: Settings, names: tuple[str, ...]) -> Step:
+    """What was built lies beside the other files that the depot serves; it opens them when it is asked."""
+    machine = settings.control_plane
+    record = ScriptCall(template="linux/50-delivered.sh", runtime={"files": ["NAME=SHA-256"]})
+
+    def check(_: Settings, world: World) -> Judgement:
+        lacking = [m.name for m in settings.windows if undelivered(world, m.name, names)]
+        if not lacking:
+            return Satisfied("every Windows machine has what was built")
+        absent = undelivered(world, machine.name, names)
+        return Missing(f"lacking: {', '.join(absent)}") if absent else Satisfied("what was built is there")
+
+    def apply(ctx: Context) -> None:
+        lacking = undelivered(ctx.world, machine.name, names)
+        files = [f"{name}={ctx.world.host.digests[name]}" for name in lacking]
+        ctx.run(record, uploads=uploads(ctx, lacking), files=files)
+
+    return Step(
+        name="depot-built",
+        title="the depot has what was built",
+        lane="files",
+        machine=machine.name,
+        needs=("depot", *brought_by(settings, names)),
+        reads=frozenset({"delivered"}),
+        changes=("delivered",),
+        check=check,
+        scripts=(record,),
+        apply=apply,
+        timeout=1800,
     )
 
 

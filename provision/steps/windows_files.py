@@ -14,7 +14,7 @@ from provision.settings.model import Machine, Settings
 from provision.steps.base import Context, Judgement, ScriptCall, Step
 from provision.steps.build import brought_by
 from provision.steps.components import component_faults, wanted_digests
-from provision.steps.delivery import Depot
+from provision.steps.delivery import Depot, served_by
 from provision.steps.proxy import proxy_environment
 from provision.steps.verdict import verdict
 
@@ -67,7 +67,7 @@ def deliver_step(settings: Settings, machine: Machine, component: str, names: tu
         title=f"files of {component} are on the machine",
         lane="files",
         machine=machine.name,
-        needs=(f"card@{machine.name}", "depot", *brought_by(settings, names)),
+        needs=(f"card@{machine.name}", *served_by(settings, names), *brought_by(settings, names)),
         reads=frozenset({"delivered", "installed"}),
         changes=("delivered",),
         check=check,

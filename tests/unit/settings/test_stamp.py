@@ -26,6 +26,8 @@ def test_the_same_settings_have_the_same_stamp(loading: Loader) -> None:
         ("cp1", "containerd.linux=2.2.7", "containerd.linux", True),
         ("winw1", "kubernetes.version=1.35.8", "kubernetes.version", True),
         ("cp1", "kubernetes.version=1.35.8", "kubernetes.version", False),
+        ("cp1", "kubernetes.sha=0123456", "kubernetes.sha", True),
+        ("winw1", "kubernetes.path=/src/kubernetes", "kubernetes.path", True),
         ("cp1", "kubernetes.runtime_config={a/v1: true}", "kubernetes.runtime_config", False),
         ("winw1", "features.hyperv_isolation=true", "features.hyperv_isolation", True),
     ],

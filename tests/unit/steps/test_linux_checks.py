@@ -12,7 +12,7 @@ from provision.settings.model import Kubernetes, Network, Settings
 from provision.steps.base import Missing, Satisfied, Step
 from provision.steps.cni_calico import calico_steps, installation, kube_proxy_windows
 from provision.steps.control_plane import control_plane_steps, init_config, kubelet_config
-from provision.steps.delivery import depot_step
+from provision.steps.delivery import depot_steps
 from provision.steps.linux_node import linux_steps
 from provision.steps.proxy import proxy_environment
 from provision.steps.ready import ready_steps, smoke_pods
@@ -23,7 +23,7 @@ ALL = (
     *linux_steps(SETTINGS, WORKER),
     *control_plane_steps(SETTINGS),
     *calico_steps(SETTINGS),
-    depot_step(SETTINGS),
+    *depot_steps(SETTINGS),
     *ready_steps(SETTINGS),
 )
 STEPS = {step.name: step for step in ALL}
