@@ -37,7 +37,7 @@ def rendered_files(settings: Settings) -> dict[str, str]:
 def _of_call(number: int, step: Step, call: ScriptCall) -> dict[str, str]:
     machine = call.machine or step.machine or "host"
     own = machine == step.machine
-    text = render(call.template, sections=list(step.changes) if own else [], **call.parameters, **call.runtime)
+    text = render(call.template, sections=step.sections(call), **call.parameters, **call.runtime)
     name = f"{machine}/{number:02d}-{step.name.split('@')[0]}"
     if not own:
         name += f"-for-{step.machine}"

@@ -86,6 +86,14 @@ class Result:
         )
 
 
+@dataclass(frozen=True)
+class Boot:
+    """One life of a machine: ``id`` changes with each boot, ``pending`` says why another restart is due, if one is."""
+
+    id: str
+    pending: str = ""
+
+
 @dataclass
 class Traffic:
     """What a guest has cost so far; `invoke bench` and tests read it."""
@@ -150,8 +158,20 @@ class Guest(Protocol):
         """A text that changes with each boot (boot time on Windows, boot_id on Linux)."""
         ...
 
-    def reboot(self, deadline: Deadline, on_line: OnLine | None = None) -> None:
-        """Restart and return once `boot_id` has changed and the machine answers again."""
+    def reboot(
+        self,
+        deadline: Deadline,
+        on_line: OnLine | None = None,
+        ask: Callable[[Guest, Deadline], Boot] | None = None,
+    ) -> Boot:
+        """Restart and return once the machine answers in another boot and nothing is pending.
+
+        The restart's own answer says the boot that it ends. What is still pending a minute into the new boot waits
+        for another restart: the caller sees it in the answer.
+
+        Args:
+            ask: what to ask the machine until it answers in its new boot; a short question by default.
+        """
         ...
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 # Prints when this machine was started, and why another restart is pending (empty: it is not).
 Set-StrictMode -Version 2.0
 $ErrorActionPreference = 'Stop'
-$Boot = (Get-CimInstance -ClassName Win32_OperatingSystem).LastBootUpTime.ToUniversalTime().ToString('yyyy-MM-ddTHH:mm:ss')
+$Boot = (Get-CimInstance -ClassName Win32_OperatingSystem).LastBootUpTime.ToUniversalTime().ToString('s') + 'Z'
 $Pending = @()
 if (Test-Path -LiteralPath 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\RebootPending') {
     $Pending += 'servicing'

@@ -17,7 +17,7 @@ from provision.errors import (
     StepFailed,
     Unreachable,
 )
-from provision.guests.base import Endpoint, OnLine, Result, Script, Traffic
+from provision.guests.base import Boot, Endpoint, Guest, OnLine, Result, Script, Traffic
 from provision.guests.linux import LinuxRecipes
 from provision.guests.output import Output
 from provision.guests.powershell import WindowsRecipes
@@ -29,6 +29,10 @@ PACE = 1.0
 FAREWELL = 5.0
 # Seconds for one question: a machine that goes down may take a connection and never answer.
 QUESTION = 30.0
+# Seconds for a question that is a whole probe, on a machine that has just started.
+PROBE = 90.0
+# Seconds in which a machine that has just started may still finish what asked for the restart.
+SETTLE = 60.0
 _NOT_WHOLE_TRIES = 3
 
 
@@ -145,50 +149,79 @@ class CommonGuest(ABC):
             self.reset()  # as far as the machine allows
 
     def boot_id(self, deadline: Deadline) -> str:
-        return self._boot(deadline)[0]
+        return self._boot(self, deadline).id
 
-    def _boot(self, deadline: Deadline) -> tuple[str, str]:
-        result = self.run(self.recipes.boot(), deadline).require()
-        try:
-            said = json.loads(result.out.strip().splitlines()[-1])
-            return str(said["boot"]), str(said["pending"])
-        except (ValueError, KeyError, IndexError, TypeError) as error:
-            raise StepFailed(
-                f"{self.endpoint.machine}: the machine did not say when it was started",
-                details=result.out[-500:] + result.err[-500:],
-                remedy="run the same command again; the machine may not have been ready yet",
-            ) from error
+    @staticmethod
+    def _boot(guest: Guest, deadline: Deadline) -> Boot:
+        assert isinstance(guest, CommonGuest)
+        result = guest.run(guest.recipes.boot(), deadline).require()
+        return guest.booted(result.out, result.err)
 
-    def reboot(self, deadline: Deadline, on_line: OnLine | None = None) -> None:
+    def booted(self, out: str, err: str = "") -> Boot:
+        """The boot that a machine's answer to `Recipes.boot` or `Recipes.restart` says.
+
+        Raises:
+            StepFailed: it says none.
+        """
+        for line in out.splitlines():
+            try:
+                said = json.loads(line)
+                return Boot(str(said["boot"]), str(said["pending"]))
+            except (ValueError, KeyError, TypeError):
+                continue
+        raise StepFailed(
+            f"{self.endpoint.machine}: the machine did not say when it was started",
+            details=out[-500:] + err[-500:],
+            remedy="run the same command again; the machine may not have been ready yet",
+        )
+
+    def reboot(
+        self,
+        deadline: Deadline,
+        on_line: OnLine | None = None,
+        ask: Callable[[Guest, Deadline], Boot] | None = None,
+    ) -> Boot:
         say = on_line or (lambda _: None)
-        before = self.boot_id(deadline.at_most(QUESTION * 2, f"{self.endpoint.machine}: read its boot time"))
-        try:
-            restarted = self.run(self.recipes.restart(), deadline.at_most(QUESTION, "the restart command"))
-            restarted.require("restart the machine by hand, then run the same command again")
-        except (ConnectionFailed, DeadlineExceeded):
-            pass  # it may go down before it answers; the changed boot time is the proof either way
+        before = self._restart(deadline)
         say("restarting")
         seen = "it has not gone down yet"
         waiting = Deadline(deadline.remaining(), f"{self.endpoint.machine}: the restart")
+        settling: Deadline | None = None
         while not waiting.expired:
             self.reset()
             sleep(min(PACE, waiting.remaining()))
             try:
-                boot, pending = self._boot(waiting.at_most(QUESTION))
+                boot = (ask or self._boot)(self, waiting.at_most(QUESTION if ask is None else PROBE))
             except HostChanged:
                 raise
             except (ConnectionFailed, DeadlineExceeded, StepFailed) as error:
                 if not waiting.expired:  # a question cut short by the end of the wait says nothing about the machine
                     seen = error.what
                 continue
-            if boot == before:
-                seen = f"it still answers with the boot of {before}"
-            elif pending:
-                seen = f"it has restarted and says that another restart is pending ({pending})"
-            else:
-                say("restarted")
-                return
+            if boot.id == before.id:
+                seen = f"it still answers with the boot of {before.id}"
+                continue
+            settling = settling or Deadline(SETTLE)
+            if not boot.pending or settling.expired:
+                say(f"restarted; another restart is pending: {boot.pending}" if boot.pending else "restarted")
+                return boot
+            seen = f"it has restarted and says that another restart is pending ({boot.pending})"
         raise waiting.error(seen)
+
+    def _restart(self, deadline: Deadline) -> Boot:
+        """Send the restart; the boot that it ends, as its answer says."""
+        script, heard = self.recipes.restart(), list[str]()
+        limit = deadline.at_most(QUESTION, "the restart command")
+        try:
+            ran = self.run(script, limit, heard.append)
+        except (ConnectionFailed, DeadlineExceeded) as error:
+            # It may go down before all of the answer is here: what counts is the first line.
+            if not heard:
+                raise Unreachable(error.what, details=error.details, remedy=error.remedy) from error
+            self._count(script)
+            return self.booted("\n".join(heard))
+        ran.require("restart the machine by hand, then run the same command again")
+        return self.booted(ran.out, ran.err)
 
     def put(
         self, source: Path | bytes, target: str, deadline: Deadline, on_bytes: Callable[[int], None] | None = None

@@ -80,7 +80,7 @@ class LinuxRecipes(Recipes):
         )
 
     def restart(self) -> Script:
-        return Script("restart", "systemctl --no-block reboot\n")
+        return Script("restart", self.boot().text + "systemctl --no-block reboot\n")
 
     def kill(self, stderr: bytes) -> str | None:
         """The command line that ends a script, from the process number that it announced; None when it has not."""

@@ -174,7 +174,7 @@ class WindowsRecipes(Recipes):
         return Script("boot-time", _load("boot.ps1"))
 
     def restart(self) -> Script:
-        return Script("restart", "& shutdown.exe /r /t 1 /f\nexit $LASTEXITCODE\n")
+        return Script("restart", self.boot().text + "& shutdown.exe /r /t 1 /f\nexit $LASTEXITCODE\n")
 
     def kill(self, stderr: bytes) -> str | None:  # noqa: ARG002
         return None  # the processes of a shell die with it

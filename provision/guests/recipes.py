@@ -76,7 +76,7 @@ class Recipes(ABC):
 
     @abstractmethod
     def restart(self) -> Script:
-        """Restart the machine, without waiting for it."""
+        """Print the line of `boot`, then restart the machine without waiting for it."""
 
     @abstractmethod
     def kill(self, stderr: bytes) -> str | None:

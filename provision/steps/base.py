@@ -10,8 +10,8 @@ from typing import Literal, Protocol
 
 from provision.artifacts.store import ArtifactStore
 from provision.clock import Deadline
-from provision.facts.base import UnknownFact, World
-from provision.guests.base import Guest, OnLine
+from provision.facts.base import MachineFacts, UnknownFact, World
+from provision.guests.base import Boot, Guest, OnLine
 from provision.machines.base import Provider
 from provision.settings.model import Settings
 
@@ -101,6 +101,16 @@ class Context(Protocol):
         """
         ...
 
+    def restart(self, boot: Callable[[MachineFacts], Boot]) -> None:
+        """Restart the step's machine; back when it is in another boot and, if waiting helps, nothing is pending.
+
+        What it is asked until then is the whole probe, which goes into the world.
+
+        Args:
+            boot: the boot that a machine's facts tell of.
+        """
+        ...
+
     def artifact(self, name: str) -> Path:
         """The cached file of an artifact (its fetch step has run)."""
         ...
@@ -120,6 +130,7 @@ class ScriptCall:
         runtime: names whose values are known only while running (token, address of the depot), each with
             the placeholder that `invoke render` shows.
         machine: where it runs, if not on the step's own machine.
+        changes: sections that it prints at its end when it runs on another machine than the step's own.
         documents: file name -> text, for documents that travel inside the parameters (kubeadm
             configuration, containerd's config.toml, manifests): shown beside the script by `invoke render`.
     """
@@ -128,6 +139,7 @@ class ScriptCall:
     parameters: Mapping[str, object] = field(default_factory=dict)
     runtime: Mapping[str, object] = field(default_factory=dict)
     machine: str | None = None
+    changes: tuple[str, ...] = ()
     documents: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -174,6 +186,11 @@ class Step:
     costs: int = 0
     reboots: bool = False
     transient: bool = False
+
+    def sections(self, call: ScriptCall) -> list[str]:
+        """The sections that one of its scripts prints at its end."""
+        own = call.machine is None or call.machine == self.machine
+        return list(self.changes if own else call.changes)
 
     def judge(self, settings: Settings, world: World) -> Judgement:
         """The check's answer; what nobody knows is Missing."""

@@ -11,8 +11,9 @@ from typing import Protocol
 
 from provision.artifacts.store import ArtifactStore
 from provision.clock import Deadline
-from provision.facts.base import World, parse_facts
-from provision.guests.base import Endpoint, Guest, OnLine, Result, Script
+from provision.errors import StepFailed
+from provision.facts.base import MachineFacts, UnknownFact, World, parse_facts
+from provision.guests.base import Boot, Endpoint, Guest, OnLine, Result, Script
 from provision.machines.base import Provider
 from provision.render.engine import render
 from provision.settings.model import Settings
@@ -132,8 +133,7 @@ class StepContext:
         if unknown:
             raise ValueError(f"{self._step.name}: {call.template} wants the run-time values {sorted(call.runtime)}")
         machine = self._name(call.machine)
-        own = call.machine is None or call.machine == self._step.machine
-        text = render(call.template, sections=list(self._step.changes) if own else [], **call.parameters, **runtime)
+        text = render(call.template, sections=self._step.sections(call), **call.parameters, **runtime)
         script = Script(Path(call.template).name, text)
         if uploads is not None:
             guest = self._connections.get(machine)
@@ -167,6 +167,20 @@ class StepContext:
 
         self._connections.put(name, self._tools.wait_for(endpoint, deadline, self.waits_for, probe))
         self._tools.world.take(name, parse_facts(said[-1].out))
+
+    def restart(self, boot: Callable[[MachineFacts], Boot]) -> None:
+        name = self._name(None)
+        script = probe_script(self.settings.machine(name))
+
+        def ask(guest: Guest, limit: Deadline) -> Boot:
+            result = guest.run(script, limit).require()
+            self._take(name, result)
+            try:
+                return boot(self.world.machine(name))
+            except UnknownFact as unknown:
+                raise StepFailed(f"{name} has not said when it was started: {unknown}") from unknown
+
+        self.guest().reboot(self.deadline, self.on_line, ask)
 
     def _name(self, machine: str | None) -> str:
         name = machine or self._step.machine

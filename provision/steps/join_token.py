@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from provision.clock import Deadline, monotonic
 from provision.errors import StepFailed
+from provision.facts.cluster import Tokens
 from provision.secrets import Secret
 from provision.settings.model import Settings
 from provision.steps.base import Context, ScriptCall
@@ -30,6 +31,7 @@ def token_call(settings: Settings) -> ScriptCall:
         template="linux/70-join-token.sh",
         parameters={"ttl": f"{TTL_MINUTES}m"},
         machine=settings.control_plane.name,
+        changes=(Tokens.name,),
     )
 
 

@@ -24,8 +24,13 @@ class Observed:
     provider_seconds: float
 
 
-def observe(tools: Tools, runner: Runner, on_line: OnLine | None = None) -> Observed:
+def observe(
+    tools: Tools, runner: Runner, on_line: OnLine | None = None, *, known: frozenset[str] = frozenset()
+) -> Observed:
     """Read states and facts into the tools' world.
+
+    Args:
+        known: machines that have just said everything; they are not asked again.
 
     Raises:
         MachineError: the provider cannot say its states.
@@ -34,9 +39,13 @@ def observe(tools: Tools, runner: Runner, on_line: OnLine | None = None) -> Obse
     states = tools.provider.states()
     provider_seconds = monotonic() - began
     names = [machine.name for machine in tools.settings.machines]
+    before = tools.world.now
     facts = {name: MachineFacts(state=states.get(name, "absent")) for name in names}
-    tools.world.update(lambda _: World(machines=facts, host=tools.store.facts()))
-    running = [name for name in names if facts[name].state == "running"]
+    known = frozenset(name for name in known if facts[name].state == "running")
+    facts |= {name: before.machine(name) for name in known}
+    cluster = before.cluster if tools.settings.control_plane.name in known else MachineFacts()
+    tools.world.update(lambda _: World(machines=facts, cluster=cluster, host=tools.store.facts()))
+    running = [name for name in names if facts[name].state == "running" and name not in known]
 
     def read(name: str, connections: Connections) -> None:
         script = probe_script(tools.settings.machine(name))

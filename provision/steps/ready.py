@@ -9,6 +9,7 @@ from provision.steps.base import Judgement, Missing, Satisfied, ScriptCall, Step
 from provision.steps.cni_calico import WINDOWS_WORKLOADS
 from provision.steps.limits import inside
 from provision.steps.manifests import Manifest, manifest
+from provision.steps.probe import all_sections
 
 # One image for both systems, published by kubernetes/k8s.io#7262. Its Windows layers go up to Server 2022, which 2025
 # runs too (#9057 there). Source: kubernetes test/images/agnhost; 2.53 is the version of kubernetes.io's examples.
@@ -153,7 +154,8 @@ def _cluster_ready(settings: Settings) -> Step:
             *(f"calico-windows@{machine.name}" for machine in settings.windows),
         ),
         reads=frozenset({"cluster.workloads", "cluster.checks"}),
-        changes=("cluster.workloads", "cluster.checks"),
+        # The last script of a run says all there is to say: the control plane need not be asked again at the end.
+        changes=all_sections(settings.control_plane),
         check=check,
         scripts=(
             ScriptCall(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from provision import knowledge
 from provision.errors import StepFailed
-from provision.facts.base import World
+from provision.facts.base import MachineFacts, World
 from provision.facts.windows import Features, NodeSettings, Os
+from provision.guests.base import Boot
 from provision.settings.model import Machine, Settings
 from provision.steps.base import Context, Judgement, Missing, Satisfied, ScriptCall, Step
 from provision.steps.verdict import verdict
@@ -188,6 +189,11 @@ def features_step(settings: Settings, machine: Machine) -> Step:
     )
 
 
+def _boot(facts: MachineFacts) -> Boot:
+    os = facts.get(Os)
+    return Boot(os.boot_time, ", ".join(os.pending_reboot))
+
+
 def reboot_step(settings: Settings, machine: Machine) -> Step:
     """One restart for all that waits for one."""
     wanted = wanted_features(settings)
@@ -203,13 +209,11 @@ def reboot_step(settings: Settings, machine: Machine) -> Step:
 
     def apply(ctx: Context) -> None:
         ctx.waits_for("Windows to restart")
-        ctx.guest().reboot(ctx.deadline, ctx.on_line)
-        ctx.refresh()
+        ctx.restart(_boot)
         # Servicing sometimes asks for a second restart in the first one; not for a third.
         if ctx.world.machine(machine.name).get(Os).pending_reboot:
             ctx.on_line("Windows asks for another restart")
-            ctx.guest().reboot(ctx.deadline, ctx.on_line)
-            ctx.refresh()
+            ctx.restart(_boot)
 
     return Step(
         name=f"reboot@{machine.name}",

@@ -313,11 +313,12 @@ class WindowsBox(Box):
     ) -> int:
         text = self.files.read(rf"{self.folder}\{digest}.ps1").decode("utf-8-sig")
         self.runs.append(text)
-        if text == powershell.WindowsRecipes().boot().text:
+        asks_boot = powershell.WindowsRecipes().boot().text
+        if text.startswith(asks_boot):  # the restart begins with it
             pending = "servicing" if self.pending_boots else ""
             self.pending_boots = max(0, self.pending_boots - 1)
             stdout(f'{{"boot":"boot-{self.boots}","pending":"{pending}"}}\r\n'.encode())
-            return 0
+            text = text.removeprefix(asks_boot)
         try:
             for line in text.splitlines():
                 if line.strip():

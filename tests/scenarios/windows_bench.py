@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -12,8 +12,8 @@ from typing import Any
 
 from provision.artifacts import catalog
 from provision.clock import Deadline
-from provision.facts.base import HostFacts, World, parse_facts
-from provision.guests.base import Result
+from provision.facts.base import HostFacts, MachineFacts, World, parse_facts
+from provision.guests.base import Boot, Result
 from provision.rehearsal.contract import Streams
 from provision.rehearsal.faults import MachineFaults
 from provision.rehearsal.machine import Machine
@@ -199,6 +199,12 @@ class Bench:
         before = self.machine.boot_count
         self.line("shutdown.exe /r /t 0 /f").require()
         assert self.machine.boot_count == before + 1
+
+    def restart(self, boot: Callable[[MachineFacts], Boot]) -> None:
+        before = boot(self.world.machine("winw1"))
+        self.reboot(self.deadline)
+        self.refresh()
+        assert boot(self.world.machine("winw1")).id != before.id
 
     def waits_for(self, what: str) -> None:
         self.said.append(f"waits for {what}")

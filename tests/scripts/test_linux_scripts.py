@@ -63,8 +63,7 @@ def calls(settings: Settings) -> Iterator[tuple[Step, ScriptCall]]:
 
 
 def text_of(step: Step, call: ScriptCall) -> str:
-    own = call.machine in (None, step.machine)
-    return render(call.template, sections=list(step.changes) if own else [], **call.parameters, **call.runtime)
+    return render(call.template, sections=step.sections(call), **call.parameters, **call.runtime)
 
 
 @lru_cache(maxsize=1)

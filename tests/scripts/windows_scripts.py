@@ -46,8 +46,7 @@ def _calls(settings: Settings) -> Iterator[tuple[Step, ScriptCall]]:
 
 
 def _text(step: Step, call: ScriptCall) -> str:
-    own = call.machine in (None, step.machine)
-    return render(call.template, sections=list(step.changes) if own else [], **call.parameters, **call.runtime)
+    return render(call.template, sections=step.sections(call), **call.parameters, **call.runtime)
 
 
 @lru_cache(maxsize=1)

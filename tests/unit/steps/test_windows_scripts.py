@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -12,7 +13,8 @@ import yaml
 
 from provision.clock import Deadline
 from provision.errors import Refused, StepFailed
-from provision.facts.base import World
+from provision.facts.base import MachineFacts, World
+from provision.guests.base import Boot
 from provision.host.workspace import TEMPLATES
 from provision.render.engine import parameters_of, render
 from provision.settings.model import Containerd, Kubernetes, Network, Settings
@@ -195,6 +197,11 @@ class FakeContext:
             self.fail = False
             raise StepFailed("curl.exe ended with 56")
         return {"token": "abcdef.0123456789abcdef", "ca_hash": "sha256:aa", "endpoint": "192.168.56.10:6443"}
+
+    def restart(self, boot: Callable[[MachineFacts], Boot]) -> None:
+        self.guest_.boots.append("reboot")
+        self.refresh()
+        assert boot(self.world.machine("winw1")).id
 
     def refresh(self, *sections: str, machine: str | None = None) -> None:
         if machine is not None:
