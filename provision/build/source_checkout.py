@@ -13,7 +13,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from provision.build.source_git import Git, ensure
 from provision.build.source_version import annotated_only
 from provision.clock import Deadline
 from provision.errors import ArtifactError
-from provision.host.commands import tail
+from provision.host.commands import Completed, tail
 from provision.host.files import write_atomically
 
 # How the checkout's files are to be read; other settings (programs, above all) stay out.
@@ -38,6 +38,7 @@ _KEPT = (
     "core.attributesfile",
     "core.sparsecheckout",
     "core.sparsecheckoutcone",
+    "index.sparse",
 )
 _LONG = re.compile(r"^(.*)-(\d+)-g[0-9a-f]+$")
 
@@ -112,11 +113,7 @@ def _settings(git: Git, root: Path, deadline: Deadline) -> dict[str, str]:
     }
     done = git.here(["config", "--null", "--list"], deadline, cwd=root, env=users)
     rows = [row.partition("\n") for row in done.out.split("\0") if row]
-    found = {key: value for key, _, value in rows if key in _KEPT}
-    sparse = (
-        {"index.sparse": "true"} if any(key == "index.sparse" and value == "true" for key, _, value in rows) else {}
-    )
-    return {**found, **sparse, "core.safecrlf": "false"}
+    return {key: value or "true" for key, _, value in rows if key in _KEPT}
 
 
 @dataclass(frozen=True)
@@ -137,30 +134,19 @@ class Store:
             ArtifactError: a file cannot be read, or the disk is full.
         """
         ensure(self.git, self.path, deadline)
-        self._copy(checkout)
-        config = {key: value for key, value in checkout.settings.items() if key != "index.sparse"}
-        where: dict[str, str | None] = {"GIT_WORK_TREE": str(checkout.root), "GIT_INDEX_FILE": str(self.path / "index")}
-
-        def call(argv: list[str], env: Mapping[str, str | None] | None = None) -> str:
-            whole = {"core.bare": "false", "index.sparse": "false", **config}
-            env = {**where, **(env or {})}
-            done = self.git.here(argv, deadline, repository=self.path, cwd=checkout.root, env=env, config=whole)
-            if done.code != 0:
-                raise ArtifactError(
-                    f"what lies in {checkout.root} cannot be captured",
-                    details="\n".join(tail(done.err)),
-                    remedy="see that you may read every file there, and that the disk of the cache has room",
-                )
-            return done.out
-
-        if "index.sparse" in checkout.settings:
-            call(["update-index", "-q", "--refresh"], borrowed(checkout.objects))
-        if call(["ls-files", "--unmerged"]):
+        work = _Work(self, checkout, deadline)
+        work.begin()
+        if work.call(["ls-files", "--unmerged"]).out:
             self.say(f"{checkout.root} is in the middle of a merge: its files are taken as they lie there")
-        left_out = [f":(exclude,top,literal){name}" for name in self._foreign(call, checkout, outside)]
-        sparse = ["--sparse"] if checkout.settings.get("core.sparsecheckout") == "true" else []
-        call(["add", "--all", *sparse, "--", ".", *left_out])
-        tree = call(["write-tree", "--missing-ok"]).strip()
+        ours = outside.resolve()
+        top = checkout.root.resolve()
+        left_out = [ours.relative_to(top).as_posix()] if ours.is_relative_to(top) else []
+        done = work.add(left_out)
+        if re.search("embedded git repository|does not have a commit checked out", done.err):
+            work.begin()
+            done = work.add(left_out + work.foreign())
+        work.require(done)
+        tree = work.require(work.call(["write-tree", "--missing-ok"])).out.strip()
         note = {"root": str(checkout.root), "objects": str(checkout.objects)}
         write_atomically(self.path / "checkout.json", json.dumps(note))
         return tree
@@ -170,31 +156,62 @@ class Store:
         note = self.path / "checkout.json"
         return borrowed(Path(json.loads(note.read_text())["objects"])) if note.is_file() else {}
 
-    def _copy(self, checkout: Checkout) -> None:
-        """The checkout's index and rules for ignoring, as they are now."""
-        for old in (*self.path.glob("sharedindex.*"), self.path / "index"):
+
+@dataclass(frozen=True)
+class _Work:
+    """One capture at work."""
+
+    store: Store
+    checkout: Checkout
+    deadline: Deadline
+
+    def begin(self) -> None:
+        """Take the checkout's index and rules for ignoring, as they are now."""
+        ours, checkout = self.store.path, self.checkout
+        for old in (*ours.glob("sharedindex.*"), ours / "index", ours / "index.lock"):
             old.unlink(missing_ok=True)
-        shutil.rmtree(self.path / "info", ignore_errors=True)
-        (self.path / "info").mkdir()
+        shutil.rmtree(ours / "info", ignore_errors=True)
+        (ours / "info").mkdir()
         # With their times: git compares them to the files', to know what may have changed since.
         if checkout.index.is_file():
-            shutil.copy2(checkout.index, self.path / "index")
+            shutil.copy2(checkout.index, ours / "index")
             for shared in checkout.index.parent.glob("sharedindex.*"):
-                shutil.copy2(shared, self.path / shared.name)
+                shutil.copy2(shared, ours / shared.name)
         for name in ("exclude", "attributes", "sparse-checkout"):
             if (checkout.info / name).is_file():
-                shutil.copy2(checkout.info / name, self.path / "info" / name)
+                shutil.copy2(checkout.info / name, ours / "info" / name)
+        if checkout.settings.get("index.sparse") == "true":
+            self.require(self.call(["update-index", "-q", "--refresh"], borrowed(checkout.objects)))
 
-    def _foreign(self, call: Callable[[list[str]], str], checkout: Checkout, outside: Path) -> list[str]:
-        """What lies in the checkout and is not of it: other repositories, our own cache."""
-        others = call(["ls-files", "--others", "--exclude-standard", "-z"]).split("\0")
+    def add(self, left_out: Sequence[str]) -> Completed:
+        sparse = ["--sparse"] if self.checkout.settings.get("core.sparsecheckout") == "true" else []
+        specs = [f":(exclude,top,literal){name}" for name in left_out]
+        return self.call(["add", "--all", *sparse, "--", ".", *specs])
+
+    def foreign(self) -> list[str]:
+        """Other repositories that lie in the checkout."""
+        others = self.require(self.call(["ls-files", "--others", "--exclude-standard", "-z"])).out.split("\0")
         nested = [name.rstrip("/") for name in others if name.endswith("/")]
         for name in nested:
-            self.say(f"{checkout.root / name} is a git repository of its own and is left out")
-        ours = outside.resolve()
-        if ours.is_relative_to(checkout.root.resolve()):
-            nested.append(ours.relative_to(checkout.root.resolve()).as_posix())
+            self.store.say(f"{self.checkout.root / name} is a git repository of its own and is left out")
         return nested
+
+    def call(self, argv: list[str], more: Mapping[str, str] | None = None) -> Completed:
+        store, root = self.store, self.checkout.root
+        env = {"GIT_WORK_TREE": str(root), "GIT_INDEX_FILE": str(store.path / "index"), **(more or {})}
+        # Thousands of small files, which the checkout can give again: nothing is waited for but the write.
+        ours = {"core.bare": "false", "core.safecrlf": "false", "index.sparse": "false", "core.fsync": "none"}
+        config = {**self.checkout.settings, **ours}
+        return store.git.here(argv, self.deadline, repository=store.path, cwd=root, env=env, config=config)
+
+    def require(self, done: Completed) -> Completed:
+        if done.code != 0:
+            raise ArtifactError(
+                f"what lies in {self.checkout.root} cannot be captured",
+                details="\n".join(tail(done.err)),
+                remedy="see that you may read every file there, and that the disk of the cache has room",
+            )
+        return done
 
 
 def borrowed(objects: Path) -> dict[str, str]:

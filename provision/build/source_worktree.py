@@ -96,7 +96,8 @@ class Worktrees:
                         f"the source cannot be laid out in {files}",
                         details="\n".join(tail(done.err)),
                         remedy="see that the disk has room; of a checkout that is a partial clone, fetch all files "
-                        "first (`git fetch --refetch --filter=blob:limit=1g`), then run it again",
+                        "first (`git fetch --refetch --filter=blob:limit=1g`); after a power failure take "
+                        f"{repository} away; then run it again",
                     )
         except BaseException:
             _empty(slot)  # half of a source would only take room
