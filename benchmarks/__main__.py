@@ -7,10 +7,16 @@ import json
 import sys
 from dataclasses import asdict
 
-from benchmarks import makespan, scale, second_run, startup
+from benchmarks import makespan, scale, second_run, startup, transfer
 from benchmarks.measure import Row, table
 
-ALL = {"startup": startup.rows, "second-run": second_run.rows, "makespan": makespan.rows, "scale": scale.rows}
+ALL = {
+    "startup": startup.rows,
+    "second-run": second_run.rows,
+    "makespan": makespan.rows,
+    "scale": scale.rows,
+    "transfer": transfer.rows,
+}
 
 
 def main() -> int:

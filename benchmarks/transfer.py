@@ -3,12 +3,18 @@
 Run it: ``python -m benchmarks.transfer`` prints one JSON document.  Servers run in a process of their own; the
 clients are the product's guests, real paramiko and real pywinrm.  A way that would take minutes is measured on a
 sample and its row says so (``sampled_bytes``).
+
+A file's way to Windows is the product's own: SFTP to the control plane, then a pull from the real depot program by
+a real curl with the options of the script that runs on Windows, then its digest.
 """
 
 from __future__ import annotations
 
 import json
 import multiprocessing
+import re
+import resource
+import subprocess
 import sys
 import tempfile
 import threading
@@ -21,10 +27,14 @@ from pathlib import Path
 
 import winrm.protocol
 
+from benchmarks.measure import Row
+from provision.artifacts.cache import file_digest
 from provision.clock import Deadline
+from provision.depot import PROGRAM
 from provision.guests.base import Endpoint, Os, Script
 from provision.guests.connect import connect
 from provision.guests.powershell import encoded_command
+from provision.host.workspace import TEMPLATES
 from provision.rehearsal.contract import Files, FileStat, Streams
 from provision.rehearsal.serving import LoopThread
 from provision.rehearsal.ssh_server import make_host_key, serve_ssh
@@ -191,6 +201,50 @@ def input_push_seconds(where: Endpoint, size: int) -> float:
     return taken
 
 
+def curl_options() -> list[str]:
+    """The options that ``templates/windows/50-deliver.ps1`` gives to curl."""
+    script = (TEMPLATES / "windows/50-deliver.ps1").read_text()
+    found = re.search(r"^\$curl = @\((.*)\)$", script, re.MULTILINE)
+    if found is None:
+        raise RuntimeError("50-deliver.ps1 has no line that begins with $curl = @(")
+    return re.findall(r"'([^']*)'", found[1])
+
+
+def pull_seconds(file: Path, folder: Path) -> tuple[float, float]:
+    """The pull from the depot, digest included; and by how many MB the depot grew while it served."""
+    ready, arrived = folder / "ready", folder / "arrived"
+    wanted = {"address": "127.0.0.1", "port": 0, "clients": ["127.0.0.1"], "path": "word", "life": 600}
+    listed = folder / "list.json"
+    listed.write_text(json.dumps({**wanted, "files": {"file": str(file)}, "ready": str(ready)}))
+    depot = subprocess.Popen([sys.executable, "-I", "-S", PROGRAM, listed], stdin=subprocess.DEVNULL,
+                             stdout=subprocess.DEVNULL)  # fmt: skip
+    try:
+        end = time.monotonic() + 15
+        while not ready.exists():
+            if depot.poll() is not None or time.monotonic() > end:
+                raise RuntimeError("the depot does not start")
+            time.sleep(0.01)
+        before = _peak(depot.pid)
+        start = time.perf_counter()
+        url = f"http://{ready.read_text().strip()}/word/file"
+        pull = ["curl", *curl_options(), "--continue-at", "-", "--output", str(arrived), url]
+        subprocess.run(pull, stdin=subprocess.DEVNULL, check=True, timeout=300)
+        digest = file_digest(arrived)
+        taken = time.perf_counter() - start
+        if digest != file_digest(file):
+            raise RuntimeError("the file arrived damaged")
+        return taken, _peak(depot.pid) - before
+    finally:
+        depot.kill()
+        depot.wait()
+
+
+def _peak(pid: int) -> float:
+    """The most memory that a process has used so far, MB."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
+
+
 def measure(size: int = 100 * MEGABYTE, sample: int = MEGABYTE // 2) -> dict[str, dict[str, float]]:
     """All rows: name -> figures (milliseconds, seconds, MB/s).
 
@@ -208,8 +262,14 @@ def measure(size: int = 100 * MEGABYTE, sample: int = MEGABYTE // 2) -> dict[str
             "command over SSH": {"milliseconds": command_milliseconds(linux)},
             "command over WinRM": {"milliseconds": command_milliseconds(windows)},
         }
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        upload = sftp_seconds(linux, file)
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        pull, depot_grown = pull_seconds(file, folder)
         for row, taken, measured in (
-            ("file by SFTP", sftp_seconds(linux, file), size),
+            ("file by SFTP", upload, size),
+            ("file from the depot", pull, size),
+            ("file to Windows", upload + pull, size),
             ("file to Windows by standard input", input_push_seconds(windows, size), size),
             ("file to Windows by encoded commands", encoded_commands_seconds(windows, sample), sample),
         ):
@@ -217,7 +277,25 @@ def measure(size: int = 100 * MEGABYTE, sample: int = MEGABYTE // 2) -> dict[str
             rows[row] = {"seconds": size / MEGABYTE / speed, "megabytes_per_second": speed}
             if measured != size:
                 rows[row]["sampled_bytes"] = measured
+        rows["file to Windows"]["grown_megabytes"] = max(grown, depot_grown)
         return rows
+
+
+def rows() -> list[Row]:
+    """The budgets of a 100 MB file to Windows."""
+    found = measure()
+    ours, others = found["file to Windows"], found["file to Windows by encoded commands"]
+    upload, pull = found["file by SFTP"]["seconds"], found["file from the depot"]["seconds"]
+    push = found["file to Windows by standard input"]["seconds"]
+    note = (
+        f"{others['seconds']:.0f} s (of a sample) / {ours['seconds']:.1f} s: SFTP {upload:.1f} s, pull {pull:.1f} s; "
+        f"stdin push {push:.1f} s"
+    )
+    return [
+        Row("100 MB to Windows: encoded commands / ours", others["seconds"] / ours["seconds"], 100, False, "x", note),
+        # A tenth of the file would be a sign that something keeps it.
+        Row("100 MB to Windows: memory that grows", ours["grown_megabytes"], 10, unit="M", note="ours, or the depot"),
+    ]
 
 
 if __name__ == "__main__":
