@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict
 
 from provision.facts.base import Section
-from provision.facts.files import Delivered, Installed, Stamp
+from provision.facts.files import Delivered, Images, Installed, Stamp
 
 __all__ = [
     "SECTIONS",
@@ -16,6 +16,7 @@ __all__ = [
     "Containerd",
     "Delivered",
     "Egress",
+    "Images",
     "Installed",
     "Kernel",
     "Kubeadm",
@@ -148,6 +149,7 @@ class Kubeadm(Section):
 
     Attributes:
         config_digest: SHA-256 of the configuration that `kubeadm init` got; empty before.
+        authority: SHA-256 of the cluster's CA certificate; empty without one.
     """
 
     name: ClassVar[str] = "kubeadm"
@@ -155,6 +157,7 @@ class Kubeadm(Section):
     joined: bool
     manifests: tuple[str, ...]
     config_digest: str
+    authority: str = ""
 
 
 SECTIONS: tuple[type[Section], ...] = (
@@ -167,6 +170,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Installed,
     Services,
     Containerd,
+    Images,
     Kubeadm,
     Stamp,
 )

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict
 
 from provision.facts.base import Section
-from provision.facts.files import Delivered, Installed, Stamp
+from provision.facts.files import Delivered, Images, Installed, Stamp
 
 __all__ = [
     "SECTIONS",
@@ -19,6 +19,7 @@ __all__ = [
     "Features",
     "Firewall",
     "Hns",
+    "Images",
     "Installed",
     "Kubelet",
     "Network",
@@ -205,6 +206,7 @@ class Kubelet(Section):
         on_path: C:\\k is on the machine's PATH.
         joined: kubelet.conf is there: the API server has given the node its certificate.
         server: the API server in kubelet.conf; empty before the join.
+        authority: SHA-256 of the cluster's CA certificate, as the join left it; empty without one.
         flags: the content of kubeadm-flags.env.
         node_ip: from the service's command line.
         config: SHA-256 of config.yaml; empty without one.
@@ -220,6 +222,7 @@ class Kubelet(Section):
     flags: str
     node_ip: str
     config: str
+    authority: str = ""
 
     def lacks(self) -> tuple[str, ...]:
         """Flags that kubeadm wrote and that the service does not have."""
@@ -254,6 +257,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Delivered,
     Installed,
     Containerd,
+    Images,
     Kubelet,
     Hns,
     Stamp,

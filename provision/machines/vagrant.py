@@ -15,6 +15,7 @@ import vagrant
 from provision.clock import Deadline, sleep
 from provision.errors import DeadlineExceeded, HostError, MachineError, ProvisionError
 from provision.facts.base import MachineState
+from provision.guests import known_hosts
 from provision.guests.base import Endpoint, OnLine
 from provision.host.commands import run
 from provision.host.files import write_atomically
@@ -213,6 +214,7 @@ class VagrantProvider:
                 deadline,
                 on_line,
             )
+        self._unpin_if_new(machine)
 
     def endpoint(self, machine: Machine) -> Endpoint:
         """From `vagrant ssh-config` or `vagrant winrm-config`; asked once a run and machine."""
@@ -305,6 +307,20 @@ class VagrantProvider:
         self._write_vagrantfile()
         with self._lock:
             self._endpoints.pop(machine.name, None)
+
+    def _unpin_if_new(self, machine: Machine) -> None:
+        """Forget the host key of an earlier machine of this name, once Vagrant has made another one.
+
+        Vagrant's id of the machine is noted when its key may be pinned, so that a kill in between loses nothing. Only
+        another id counts: a key that changed on the machine that we know stays an error.
+        """
+        made = self._id_file(machine.name).read_text().strip() if self._id_file(machine.name).is_file() else ""
+        noted = self._workspace.vagrant / f"{machine.name}.id"
+        before = noted.read_text().strip() if noted.is_file() else None
+        if made and made != before:
+            if before is not None:
+                known_hosts.forget(self._workspace.known_hosts, machine.name)
+            write_atomically(noted, made + "\n")
 
     def _ask_endpoint(self, machine: Machine) -> Endpoint:
         driver = self._driver(Deadline(_QUERY_SECONDS, f"the endpoint of {machine.name}"), _silent)

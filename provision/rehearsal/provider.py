@@ -11,6 +11,7 @@ from typing import Any
 from provision.clock import Deadline, poll
 from provision.errors import MachineError
 from provision.facts.base import MachineState
+from provision.guests import known_hosts
 from provision.guests.base import Endpoint, OnLine
 from provision.host.files import write_atomically
 from provision.host.workspace import Workspace
@@ -87,6 +88,9 @@ class RehearsalProvider:
         return dict(self.client.call("requests"))
 
     def ensure_up(self, machine: Machine, deadline: Deadline, on_line: OnLine) -> None:
+        if machine.name not in stored_names(self.folder):
+            # It is made now: what was pinned is the key of an earlier one of this name.
+            known_hosts.forget(self.workspace.known_hosts, machine.name)
         self.client.call("ensure", spec=self._spec(machine))
         on_line(f"rehearsal: {machine.name} boots")
 

@@ -14,7 +14,15 @@ from provision.facts.linux import Kubeadm, Services
 from provision.render.engine import render
 from provision.settings.model import Machine, Settings
 from provision.steps.base import Context, Judgement, Missing, Satisfied, ScriptCall, Step
-from provision.steps.join_token import join_token, token_call
+from provision.steps.join_token import (
+    LEFT_BEHIND,
+    forget_call,
+    forget_node,
+    join_token,
+    known,
+    left_behind,
+    token_call,
+)
 from provision.steps.linux_node import egress_step
 from provision.steps.stamp import stamp_step
 
@@ -189,22 +197,29 @@ def _join(settings: Settings, machine: Machine) -> Step:
         ca_hash="sha256:HASH",
         endpoint=f"{settings.control_plane.address}:6443",
     )
-    call = ScriptCall(template="linux/61-join.sh", runtime={"config": shown}, documents={"join.yaml": shown})
+    call = ScriptCall(template="linux/61-join.sh", runtime={"config": shown, "leave": False}, documents={"join.yaml": shown})
 
     def check(_: Settings, world: World) -> Judgement:
         facts = world.machine(machine.name)
         if not facts.get(Kubeadm).joined:
             return Missing("kubeadm join has not come to its end")
+        if left_behind(settings, world, facts.get(Kubeadm).authority):
+            return Missing(LEFT_BEHIND)
         if not facts.get(Services).runs("kubelet"):
             return Missing("kubelet does not run")
         return Satisfied("it has joined")
 
     def apply(ctx: Context) -> None:
+        known(ctx, Kubeadm, settings.control_plane.name)
+        now = known(ctx, Kubeadm, machine.name)
+        leave = now.joined and left_behind(settings, ctx.world, now.authority)
+        if not now.joined:
+            forget_node(ctx, machine)
         found = join_token(ctx)
         config = join_config(
             settings, machine, token=found.token.reveal(), ca_hash=found.ca_hash, endpoint=found.endpoint
         )
-        ctx.run(call, config=config)
+        ctx.run(call, config=config, leave=leave)
 
     return Step(
         name=f"join@{machine.name}",
@@ -215,7 +230,7 @@ def _join(settings: Settings, machine: Machine) -> Step:
         reads=frozenset({"kubeadm", "services"}),
         changes=("kubeadm", "services"),
         check=check,
-        scripts=(token_call(settings), call),
+        scripts=(forget_call(settings, machine), token_call(settings), call),
         apply=apply,
         timeout=settings.timeouts.step,
     )

@@ -85,7 +85,8 @@ def _nodes_ready(settings: Settings) -> Step:
         machine=settings.control_plane.name,
         needs=("calico-ready", *(f"join@{m.name}" for m in settings.machines if m.role == "worker")),
         reads=frozenset({"cluster.nodes"}),
-        changes=("cluster.nodes",),
+        # A node that came has pods: what was read of workloads before it came says nothing of them.
+        changes=("cluster.nodes", "cluster.workloads", "cluster.checks"),
         check=check,
         scripts=(
             ScriptCall(

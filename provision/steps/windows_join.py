@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from provision import knowledge
 from provision.errors import Refused
-from provision.facts.base import UnknownFact, World
+from provision.facts.base import World
+from provision.facts.linux import Kubeadm
 from provision.facts.windows import Hns, Kubelet, Network
 from provision.render.engine import render
 from provision.settings.model import Machine, Settings
 from provision.steps.base import Context, Judgement, Missing, ScriptCall, Step
-from provision.steps.join_token import join_token, token_call
+from provision.steps.images import images_needed
+from provision.steps.join_token import LEFT_BEHIND, forget_call, forget_node, join_token, known, left_behind, token_call
 from provision.steps.verdict import verdict
 from provision.steps.windows_network import ADDRESS_LIMIT, card_faults, route_faults, route_parameters
 
@@ -112,6 +114,8 @@ def join_step(settings: Settings, machine: Machine) -> Step:
         wrong = []
         if elsewhere(now):
             wrong.append(f"it belongs to the cluster at {now.server}")
+        elif left_behind(settings, world, now.authority):
+            wrong.append(LEFT_BEHIND)
         if now.service != "Running":
             wrong.append(f"the kubelet is {now.service}")
         if now.lacks():
@@ -122,25 +126,24 @@ def join_step(settings: Settings, machine: Machine) -> Step:
     example = join_config(settings, machine, endpoint=f"{master.address}:6443", token=HIDDEN, ca_hash="sha256:(hash)")
     join_call = ScriptCall(
         template="windows/80-join.ps1",
-        runtime={"join_config": example},
+        runtime={"join_config": example, "leave": False},
         documents={"join.yaml": example},
     )
 
     def apply(ctx: Context) -> None:
-        try:
-            now = ctx.world.machine(machine.name).get(Kubelet)
-        except UnknownFact:
-            ctx.refresh("kubelet")
-            now = ctx.world.machine(machine.name).get(Kubelet)
+        now = known(ctx, Kubelet, machine.name)
         if elsewhere(now):
             raise Refused(
                 f"{machine.name} belongs to another cluster, at {now.server}",
                 remedy="make the machine again (`invoke destroy`), or run `kubeadm reset` on it yourself",
             )
-        if now.joined:
+        known(ctx, Kubeadm, master.name)
+        leave = now.joined and left_behind(settings, ctx.world, now.authority)
+        if now.joined and not leave:
             # Only the service is to be put right: no token is needed for that.
-            ctx.run(join_call, join_config="")
+            ctx.run(join_call, join_config="", leave=False)
             return
+        forget_node(ctx, machine)
         ctx.waits_for("a join token")
         made = join_token(ctx)
         ctx.waits_for("kubeadm")
@@ -153,6 +156,7 @@ def join_step(settings: Settings, machine: Machine) -> Step:
                 token=made.token.reveal(),
                 ca_hash=made.ca_hash,
             ),
+            leave=leave,
         )
 
     return Step(
@@ -164,13 +168,14 @@ def join_step(settings: Settings, machine: Machine) -> Step:
             f"kubelet-service@{machine.name}",
             f"firewall@{machine.name}",
             *((f"egress@{machine.name}",) if settings.network.egress != "none" else ()),
+            *images_needed(settings, machine),
             "control-plane",
             "strict-affinity",
         ),
         reads=frozenset({"kubelet"}),
         changes=("kubelet",),
         check=check,
-        scripts=(token_call(settings), join_call),
+        scripts=(forget_call(settings, machine), token_call(settings), join_call),
         apply=apply,
         timeout=settings.timeouts.step,
     )

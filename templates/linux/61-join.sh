@@ -1,12 +1,17 @@
 #!/bin/bash
 # This Linux worker has joined the cluster.
 # Usage: bash 61-join.sh   (as root; the configuration holds a token that lives minutes, the file is removed)
+# LEAVE=true: it has joined a cluster whose control plane was made again since; nothing of that cluster is of use.
+LEAVE={{ leave | sh }}
 {% include 'linux/_start.sh' %}
 
 mkdir -p /var/lib/hybrid/kubeadm
+if [ "$LEAVE" = true ]; then
+    rm -f /var/lib/hybrid/kubeadm/joined
+fi
 if [ ! -f /var/lib/hybrid/kubeadm/joined ]; then
     if [ -f /etc/kubernetes/kubelet.conf ] || [ -f /etc/kubernetes/bootstrap-kubelet.conf ]; then
-        say 'an earlier kubeadm join did not come to its end; resetting'
+        say 'an earlier join did not come to its end, or was to another cluster; resetting'
         kubeadm reset --force --cri-socket=unix:///run/containerd/containerd.sock
     fi
     trap 'rm -f /run/hybrid-join.yaml' EXIT

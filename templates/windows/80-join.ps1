@@ -1,12 +1,19 @@
 # Usage: joins this machine to the cluster with kubeadm, which starts the kubelet. Safe to run twice; what a broken-off
 # join left is removed first. The configuration holds a token: it is on disk only while kubeadm runs.
+# $Leave: it has joined a cluster whose control plane was made again since: nothing of that cluster is of use any more.
 $JoinConfig = {{ join_config | ps }}
+$Leave = {{ leave | ps }}
 
 {% include 'windows/_start.ps1' %}
 {% include 'windows/_records.ps1' %}
 
 $configPath = 'C:\ProgramData\hybrid\join.yaml'
 $left = @('C:\etc\kubernetes\bootstrap-kubelet.conf', 'C:\etc\kubernetes\pki\ca.crt', 'C:\var\lib\kubelet\config.yaml', 'C:\var\lib\kubelet\kubeadm-flags.env')
+if ($Leave) {
+    # Also ends the containers that the old cluster's kubelet had started here.
+    Write-Output 'leaving a cluster that is not there any more'
+    Invoke-Checked 'C:\k\kubeadm.exe' @('reset', '--force', '--cri-socket=npipe:////./pipe/containerd-containerd') | Out-Null
+}
 if (Test-Path -LiteralPath 'C:\etc\kubernetes\kubelet.conf') {
     Write-Output 'joined before'
 } else {

@@ -80,3 +80,16 @@ def test_a_killed_rehearsal_is_started_again_from_what_it_had(tmp_path: Path) ->
         os.kill(pid, signal.SIGKILL)
         again = work.up()
         assert [node["status"] for node in again["nodes"]] == ["Ready", "Ready"]
+
+
+def test_machines_deleted_behind_our_back_are_made_again(tmp_path: Path) -> None:
+    """The host key of a machine that `up` has made itself is a new one; what it left in the cluster is mended."""
+    with folder(tmp_path / "w") as work:
+        work.up()
+        machines = tmp_path / "w" / ".cluster" / "hybrid" / "rehearsal" / "machines"
+        for name in ("winw1", "cp1"):
+            assert work.run("halt").returncode == 0
+            (machines / f"{name}.json").unlink()
+            again = work.up()
+            assert [node["status"] for node in again["nodes"]] == ["Ready", "Ready"]
+        assert work.up()["applied"] == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -142,7 +142,13 @@ class Bench:
         self.machine = made
         made.start()
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in self.artifacts.items()}
-        self.world = replace(self.world, host=HostFacts(digests=digests, cached=frozenset(digests)))
+        authority = hashlib.sha256(self.master.api.ca.encode()).hexdigest()
+        kubeadm = {"initialised": True, "joined": False, "manifests": [], "config_digest": "", "authority": authority}
+        self.world = World(
+            machines={"cp1": MachineFacts("running", {"kubeadm": kubeadm})},
+            cluster=MachineFacts("running", {"cluster.nodes": {"nodes": []}}),
+            host=HostFacts(digests=digests, cached=frozenset(digests)),
+        )
         self.shared: dict[str, object] = {"depot": self}
         self.steps = windows_steps(self.settings, windows)
         self.deadline = Deadline(120)

@@ -58,7 +58,7 @@ class Bad(Exception):
 
 @program("kubeadm")
 def kubeadm(call: Program) -> int:
-    """kubeadm.exe version [-o short], and join --config FILE [--v=N]."""
+    """kubeadm.exe version [-o short], join --config FILE [--v=N], and reset --force [--cri-socket=SOCKET]."""
     words = list(call.arguments)
     verb = words.pop(0) if words else ""
     if verb == "version":
@@ -68,6 +68,8 @@ def kubeadm(call: Program) -> int:
             else f'kubeadm version: {{GitVersion:"{call.what.version}"}}'
         )
         return 0
+    if verb == "reset":
+        return _reset(call, words)
     if verb != "join":
         raise ProgramError(1, f"rehearsal: kubeadm.exe {verb} is not modelled")
     config, verbosity = "", 0
@@ -94,6 +96,31 @@ def kubeadm(call: Program) -> int:
         _join(call, wanted)
     except Bad as error:
         raise ProgramError(1, f"{error}\nTo see the stack trace of this error execute with --v=5 or higher") from error
+    return 0
+
+
+def _reset(call: Program, words: list[str]) -> int:
+    """Ends the kubelet and the pods' containers, takes away what join wrote; networks and CNI files stay."""
+    machine = call.machine
+    given = dict(word.partition("=")[::2] for word in words)
+    if strange := sorted(set(given) - {"--force", "-f", "--cri-socket"}):
+        raise ProgramError(1, f"unknown flag: {strange[0]}")
+    if not {"--force", "-f"} & set(given):
+        raise ProgramError(1, 'Aborted reset operation: answer "y" was not given')
+    if "--cri-socket" in given and given["--cri-socket"] not in ENDPOINTS:
+        raise ProgramError(1, f"error execution phase preflight: no such endpoint {given['--cri-socket']}")
+    if services(machine).get("kubelet", {}).get("state") == "Running":
+        stop(machine, "kubelet", force=True)
+    for container in list(machine.proxies):
+        container.killed.set()
+    for folder in (f"{KUBERNETES}\\manifests", f"{KUBERNETES}\\pki", KUBELET):
+        if machine.files.is_folder(folder):
+            machine.files.remove_tree(folder)
+            machine.files.make_folder(folder)
+    for name in ("kubelet", "bootstrap-kubelet"):
+        if machine.files.exists(f"{KUBERNETES}\\{name}.conf"):
+            machine.files.remove(f"{KUBERNETES}\\{name}.conf")
+    call.out("The reset process does not clean CNI configuration, which lies in C:\\etc\\cni\\net.d")
     return 0
 
 

@@ -1,6 +1,6 @@
 # How far kubeadm came. Our marks are written after kubeadm ended well; its files may be left by one that was killed.
 facts_kubeadm() {
-    local path list='' initialised=false joined=false digest='' line
+    local path list='' initialised=false joined=false digest='' authority='' line
     if [ -f /etc/kubernetes/admin.conf ] && [ -f /var/lib/hybrid/kubeadm/initialised ]; then
         initialised=true
     fi
@@ -17,6 +17,10 @@ facts_kubeadm() {
         line="$(sha256sum /var/lib/hybrid/kubeadm/init.yaml)"
         digest="${line%% *}"
     fi
-    printf '{"initialised": %s, "joined": %s, "manifests": [%s], "config_digest": %s}' \
-        "$initialised" "$joined" "$list" "$(json_text "$digest")"
+    if [ -f /etc/kubernetes/pki/ca.crt ]; then
+        line="$(sha256sum /etc/kubernetes/pki/ca.crt)"
+        authority="${line%% *}"
+    fi
+    printf '{"initialised": %s, "joined": %s, "manifests": [%s], "config_digest": %s, "authority": %s}' \
+        "$initialised" "$joined" "$list" "$(json_text "$digest")" "$(json_text "$authority")"
 }

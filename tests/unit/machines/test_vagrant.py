@@ -11,6 +11,7 @@ import pytest
 
 from provision.clock import Deadline
 from provision.errors import HostError, MachineError, ProvisionError
+from provision.guests import known_hosts
 from provision.host.commands import Completed
 from provision.host.workspace import Workspace
 from provision.machines import vagrant as door
@@ -116,6 +117,29 @@ def test_up_is_one_process_a_machine_without_provisioning(
     assert fake.calls == [["up", "cp1", "--no-provision", "--provider=libvirt"]]
     assert lines == ["==> cp1: Starting domain."]
     assert "$ vagrant up cp1" in provider.log.read_text()
+
+
+def test_the_key_of_an_earlier_machine_goes_only_when_vagrant_has_made_another_one(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = workspace.vagrant / ".vagrant" / "machines" / "cp1" / "libvirt" / "id"
+    identity = ["first"]
+
+    def up(_: Sequence[str]) -> tuple[int, str, str]:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(identity[0])
+        return 0, "", ""
+
+    provider, _ = _provider(workspace, monkeypatch, up)
+    provider._imported.add(provider._box(provider._settings.machine("cp1")))
+    cp1 = provider._settings.machine("cp1")
+    provider.ensure_up(cp1, _deadline(), lambda _: None)
+    known_hosts.pin(workspace.known_hosts, "cp1", "ssh-ed25519", "AAAA")
+    provider.ensure_up(cp1, _deadline(), lambda _: None)
+    assert known_hosts.pinned(workspace.known_hosts, "cp1") == ("ssh-ed25519", "AAAA")
+    identity[0] = "second"
+    provider.ensure_up(cp1, _deadline(), lambda _: None)
+    assert known_hosts.pinned(workspace.known_hosts, "cp1") is None
 
 
 LISTED = "1,,box-name,gusztavvargadr/windows-server-2022-standard-core\n1,,box-provider,virtualbox\n1,,box-version,1\n"

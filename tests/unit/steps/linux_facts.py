@@ -98,6 +98,7 @@ def machine_facts(machine: Machine, settings: Settings = SETTINGS) -> Sections:
             if control_plane
             else [],
             "config_digest": "ab" * 32 if control_plane else "",
+            "authority": "cd" * 32,
         },
         "stamp": {"text": stamp(settings, machine.name).to_json()},
     }

@@ -110,6 +110,7 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("egress", "network/default_routes/1/metric", 20, "would take the host's own traffic"),
     ("join", "kubelet/joined", False, "it has not joined the cluster"),
     ("join", "kubelet/server", "https://10.1.1.1:6443", "it belongs to the cluster at https://10.1.1.1:6443"),
+    ("join", "kubelet/authority", "b" * 64, "its control plane was made again"),
     ("join", "kubelet/service", "Stopped", "the kubelet is Stopped"),
     ("join", "kubelet/flags", 'KUBELET_KUBEADM_ARGS="--a=1 --node-ip=192.168.56.11"', "the kubelet lacks --a=1"),
     ("calico-windows", "hns/networks", [], "there is no network External; there is no network Calico"),

@@ -274,7 +274,15 @@ def test_a_join_takes_a_token_of_the_control_plane_and_checks_its_ca() -> None:
 def test_a_joined_node_whose_kubelet_stands_still_gets_no_token() -> None:
     ((call, runtime),) = apply("join", FakeContext(world=world(changed("kubelet/service", "Stopped")))).ran
     assert call.template == "windows/80-join.ps1"
-    assert runtime == {"join_config": ""}
+    assert runtime == {"join_config": "", "leave": False}
+
+
+def test_a_node_whose_cluster_is_gone_leaves_it_and_joins_the_new_one() -> None:
+    context = apply("join", FakeContext(world=world(changed("kubelet/authority", "b" * 64))))
+    (token, _), (_, runtime) = context.ran
+    assert token.template == "linux/70-join-token.sh"
+    assert runtime["leave"] is True
+    assert runtime["join_config"]
 
 
 def test_a_node_of_another_cluster_is_not_touched() -> None:

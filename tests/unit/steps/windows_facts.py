@@ -18,6 +18,7 @@ from provision.steps.windows_system import DEFENDER_PROGRAMS, registry_values
 
 SETTINGS = defaults()
 WORKER = SETTINGS.windows[0]
+AUTHORITY = "a" * 64  # the digest of the cluster's CA
 DIGESTS = {name: hashlib.sha256(name.encode()).hexdigest() for name in (*CONTAINERD_FILES, *KUBERNETES_FILES)}
 
 
@@ -114,6 +115,7 @@ def finished(settings: Settings = SETTINGS) -> dict[str, dict[str, Any]]:
             "flags": f'KUBELET_KUBEADM_ARGS="--node-ip={worker.address} --register-with-taints=os=windows:NoSchedule"',
             "node_ip": str(worker.address),
             "config": "c" * 64,
+            "authority": AUTHORITY,
         },
         "hns": {
             "available": True,
@@ -130,7 +132,11 @@ def finished(settings: Settings = SETTINGS) -> dict[str, dict[str, Any]]:
 def world(sections: dict[str, dict[str, Any]], digests: dict[str, str] | None = None) -> World:
     """A world in which the worker says this."""
     facts = MachineFacts(state="running", sections=sections)
-    return World(machines={WORKER.name: facts}, host=HostFacts(digests=DIGESTS if digests is None else digests))
+    kubeadm = {"initialised": True, "joined": False, "manifests": [], "config_digest": "", "authority": AUTHORITY}
+    master = MachineFacts(state="running", sections={"kubeadm": kubeadm})
+    machines = {SETTINGS.control_plane.name: master, WORKER.name: facts}
+    cluster = MachineFacts(state="running", sections={"cluster.nodes": {"nodes": []}})
+    return World(machines=machines, cluster=cluster, host=HostFacts(digests=DIGESTS if digests is None else digests))
 
 
 def changed(path: str, value: Any) -> dict[str, dict[str, Any]]:
