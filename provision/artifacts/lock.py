@@ -140,7 +140,7 @@ class ArtifactLock:
             sections = {name: getattr(before, name) for name in Document.model_fields} | dict(make(before))
             self._now = self._valid(sections)
             if self._now != before or not self.path.exists():
-                write_atomically(self.path, _HEADER + _text(self._now))
+                write_atomically(self.path, _HEADER + _text(self._now), durable=True)
 
     def _read(self) -> Document:
         if not self.path.exists():

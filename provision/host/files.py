@@ -28,14 +28,22 @@ def trouble(error: BaseException | None) -> HostError | None:
     return HostError(f"{os.fsdecode(where)}: {error.strerror}", remedy=remedy)
 
 
-def write_atomically(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
-    """Write beside, then rename; a reader sees the old file or the new one, never half of one."""
+def write_atomically(path: Path, data: bytes | str, *, mode: int = 0o644, durable: bool = False) -> None:
+    """Write beside, then rename; a reader sees the old file or the new one, never half of one.
+
+    Args:
+        durable: the bytes are on the disk before the name is, so that a power failure, too, leaves one of the two.
+            It costs some milliseconds: for what nobody can make again, not for state that is read from machines.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     payload = data.encode() if isinstance(data, str) else data
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(payload)
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
         Path(name).chmod(mode)
         Path(name).replace(path)
     except BaseException as error:
