@@ -59,8 +59,6 @@ def join_token(ctx: Context) -> JoinToken:
     left = TTL_MINUTES * 30 - (monotonic() - started)
     made = JoinToken(Secret(parts[0]), parts[1], parts[2], Deadline(left, "the join token"))
     ctx.shared[_SHARED] = made
-    # A machine that joins later: the tokens that were read at the run's start are none any more.
-    ctx.refresh("cluster.tokens", machine=ctx.settings.control_plane.name)
     return made
 
 

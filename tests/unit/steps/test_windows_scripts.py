@@ -172,9 +172,6 @@ def test_containerd_goes_out_by_the_proxy_but_not_to_the_nodes() -> None:
 class FakeGuest:
     boots: list[str] = field(default_factory=list)
 
-    def reboot(self, deadline: Deadline, on_line: object) -> None:
-        self.boots.append("reboot")
-
 
 @dataclass
 class FakeContext:
