@@ -227,7 +227,7 @@ class Makers:
         assert chosen is not None
         tree = spec.url.rpartition("?tree=")[2] if spec.maker == "image" else spec.url.split("/")[1]
         for found in (chosen.source, chosen.plane_source, chosen.containerd, chosen.hcsshim):
-            if found is not None and found.tree == tree:
+            if found is not None and (found.tree, found.version) == (tree, spec.version):
                 return found
         raise LookupError(f"{spec.url} is of no source that was chosen")
 

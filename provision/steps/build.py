@@ -6,6 +6,7 @@ another, for a Go compiler takes all processors anyway, and two of them would co
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from threading import Event
 from typing import Protocol, cast
@@ -45,7 +46,8 @@ class Builds(Protocol):
 def step_of(spec: ArtifactSpec) -> str:
     """The name of the step that brings a file into the cache."""
     if spec.maker == "build":
-        return _group(spec.url.removeprefix("build:"), spec.os)
+        project, tree, _ = spec.url.removeprefix("build:").split("/", 2)
+        return _group(project, tree, spec)
     return f"fetch-{spec.name}"
 
 
@@ -63,12 +65,13 @@ def built_before(spec: ArtifactSpec) -> tuple[str, ...]:
     """The step that builds the program of an image; nothing for other files."""
     if spec.maker != "image":
         return ()
-    return (_group(f"kubernetes/{spec.url.rpartition('?tree=')[2]}/", spec.os),)
+    return (_group("kubernetes", spec.url.rpartition("?tree=")[2], spec),)
 
 
-def _group(where: str, os: str | None) -> str:
-    project, tree, _ = where.split("/", 2)
-    return f"build-{project}-{os}-{tree[:7]}"
+def _group(project: str, tree: str, spec: ArtifactSpec) -> str:
+    # The same tree is another source under another commit: its version is stamped in.
+    state = hashlib.sha256(f"{tree} {spec.version}".encode()).hexdigest()
+    return f"build-{project}-{spec.os}-{state[:7]}"
 
 
 def build_steps(specs: Sequence[ArtifactSpec]) -> tuple[Step, ...]:
