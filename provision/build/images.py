@@ -14,7 +14,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -74,7 +74,7 @@ class ImageArchive:
         reference: as kubeadm names the image.
         sha256: of the archive, hex.
         size: of the archive, bytes.
-        base: the release image below, by digest; empty when there is none.
+        base: the release image below, by the digest of its manifest on this platform; empty when there is none.
         fresh: it was made by this call.
     """
 
@@ -183,9 +183,11 @@ def image_from_release(
         Layer(media_type=LAYERS[one.media_type], sha256=one.sha256, size=one.size, path=path)
         for one, path in zip(base.manifest.layers, base.layers, strict=True)
     ]
-    pinned = f"{base.reference.host}/{base.reference.path}@{base.reference.digest}"
+    release = replace(base.reference, digest="")
+    pinned = str(replace(base.reference, tag="", digest=base.digest))
     notes = {
-        "org.opencontainers.image.base.name": str(base.reference),
+        # By its tag alone: pinned by the digest of an index or of the image, it is the same image below.
+        "org.opencontainers.image.base.name": str(release),
         "org.opencontainers.image.base.digest": base.digest,
     }
     return _made(

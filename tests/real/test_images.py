@@ -232,8 +232,28 @@ def test_others_tools_find_the_layout_right(archives: list[ImageArchive], tmp_pa
         assert (root / "etc/file1").read_bytes() == one.name.encode()
 
 
-def test_the_base_is_named_by_digest_and_shared(archives: list[ImageArchive], registry: str) -> None:
+def test_the_base_is_named_by_its_digest_and_that_makes_the_same_again(
+    archives: list[ImageArchive], registry: str, tmp_path: Path
+) -> None:
     assert [one.name for one in archives] == list(CONTROL_PLANE)
     for one in archives:
-        assert one.base == f"registry.k8s.io/{one.name}@{release(one.name).digest}"
+        linux = json.loads(release(one.name).blobs[release(one.name).digest])["manifests"][0]
+        assert one.base == f"registry.k8s.io/{one.name}@{linux['digest']}"
         assert hashlib.sha256(one.path.read_bytes()).hexdigest() == one.sha256
+    # Elsewhere, with the digests as a lock has them: byte for byte the same archives.
+    binaries = {}
+    for name in CONTROL_PLANE:
+        binaries[name] = tmp_path / name
+        binaries[name].write_bytes(b"\x7fELF" + name.encode() * 100_000)
+    ours = client(tmp_path, registry)
+    bases = {one.name: f"registry.k8s.io/{one.name}:v1.37.0@{one.base.partition('@')[2]}" for one in archives}
+    again = control_plane_images(
+        VERSION, binaries, ours.cache, committed=1_700_000_000, deadline=Deadline(120), registry=ours, bases=bases
+    )
+    assert [one.sha256 for one in again] == [one.sha256 for one in archives]
+    # And a third time without the registry: all that it needs is in the cache.
+    offline = Registry(ours.cache, offline=True)
+    third = control_plane_images(
+        VERSION, binaries, ours.cache, committed=1_700_000_000, deadline=Deadline(120), registry=offline, bases=bases
+    )
+    assert [(one.sha256, one.fresh) for one in third] == [(one.sha256, False) for one in archives]
