@@ -98,6 +98,8 @@ class Repository:
     def near(self, word: str, deadline: Deadline) -> list[str]:
         """Names of branches and tags that look like ``word``."""
         names = {name.split("/", 2)[2] for name, _ in self.refs(deadline) if not name.endswith("^{}")}
+        if not word:
+            return []
         close = difflib.get_close_matches(word, sorted(names), n=4, cutoff=0.6)
         return close + [name for name in sorted(names) if word in name and name not in close][: 4 - len(close)]
 
