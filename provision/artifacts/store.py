@@ -20,6 +20,12 @@ from provision.errors import ArtifactError
 from provision.facts.base import HostFacts
 
 
+_IMAGES = (
+    "images: run `invoke images --export` while a cluster of these settings works, or name archives of them in "
+    "`images.archives`; files: "
+)
+
+
 class ArtifactStore:
     """The files of one cluster.
 
@@ -96,10 +102,11 @@ class ArtifactStore:
         lines = self.missing() if self.offline else ()
         if lines:
             files, them = ("1 file is", "it") if len(lines) == 1 else (f"{len(lines)} files are", "them")
+            images = "" if not any(line.startswith("image ") for line in lines) else _IMAGES
             raise ArtifactError(
                 f"{files} missing, and --offline forbids to fetch {them}",
                 details="\n".join(lines),
-                remedy="run once without --offline, or put each below a folder by its address without the scheme "
+                remedy=f"{images}run once without --offline, or put each below a folder by its address without the scheme "
                 '(FOLDER/dl.k8s.io/release/...) and write `mirrors: {"https://": FOLDER}`; a file that no lock pins '
                 "needs its checksum file beside it",
             )
@@ -143,7 +150,7 @@ class ArtifactStore:
         return self.cache.keep(made, file_digest(made))
 
     def published_now(self, name: str, deadline: Deadline, stop: threading.Event | None = None) -> Entry | None:
-        """What its publisher has now, whatever the lock pins; None for what nobody publishes.
+        """What its publisher has now, whatever the lock pins; for what nobody publishes, and offline, what it pins.
 
         The file itself is fetched only where nobody publishes its digest or its size.
 
@@ -152,7 +159,7 @@ class ArtifactStore:
         """
         spec = self.specs[name]
         pinned = self.lock.find(spec)
-        if spec.maker is not None:
+        if spec.maker is not None or (self.offline and pinned is not None):
             return pinned
         digest = self._published(spec, deadline)
         if pinned is not None and pinned.sha256 == digest:
@@ -230,6 +237,10 @@ class ArtifactStore:
     def _missing(self, spec: ArtifactSpec) -> tuple[str, ...]:
         if self._cached(spec) is not None or spec.maker in ("build", "file"):
             return ()
+        if spec.maker == "image":
+            # From a cluster; other images are made here, of a build or of the user's archive.
+            name, _, platform = spec.url.removeprefix("image:").partition("?platform=")
+            return (f"image {name} for {platform.partition('&')[0]}: no archive of it is here",) if platform else ()
         entry = self.lock.find(spec)
         if entry is not None and self.cache.has(entry.sha256):
             return ()
