@@ -81,8 +81,15 @@ def test_nothing_else_is_served(start: Start, path: str) -> None:
     assert (status, body) == (404, b"")
 
 
-def test_nobody_can_write(start: Start) -> None:
-    assert start().ask(f"/{WORD}/kubelet.exe", method="PUT")[0] == 501
+@pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
+@pytest.mark.parametrize("name", ["kubelet.exe", "new", "../new"])
+def test_what_is_served_cannot_be_written(start: Start, tmp_path: Path, method: str, name: str) -> None:
+    before = sorted(tmp_path.iterdir())
+    depot = start()
+    assert depot.ask(f"/{WORD}/{name}", method=method)[0] in (404, 501)
+    assert depot.get("kubelet.exe")[2] == CONTENT
+    new = {path.name for path in tmp_path.iterdir()} - {path.name for path in before}
+    assert new == {"depot.py", "list.json", "ready0"}
 
 
 def test_head_says_the_size(start: Start) -> None:
