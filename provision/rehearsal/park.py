@@ -14,7 +14,7 @@ from provision.rehearsal.blobs import Blobs
 from provision.rehearsal.latency import Latencies
 from provision.rehearsal.machine import Machine
 from provision.rehearsal.registry import Web, direct
-from provision.rehearsal.state import MachineState, stored_names
+from provision.rehearsal.state import MachineState, Saver, stored_names
 
 log = logging.getLogger("rehearsal")
 
@@ -41,10 +41,14 @@ class Park:
         folder: the rehearsal's folder.
         scale: of the latencies.
         faults: texts as in ``rehearsal.faults``.
+        saver: see `MachineState`.
     """
 
-    def __init__(self, folder: Path, scale: float = 0.02, faults: Iterable[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, scale: float = 0.02, faults: Iterable[str] = (), saver: Saver | None = None
+    ) -> None:
         self.folder = folder
+        self._saver = saver
         self.blobs = Blobs(folder / "blobs")
         self._lock = threading.RLock()
         self._machines: dict[str, Machine] = {}
@@ -70,7 +74,7 @@ class Park:
         damaged = False
         for name in stored_names(self.folder):
             try:
-                state = MachineState(self.folder, name)
+                state = MachineState(self.folder, name, self._saver)
             except MachineError as error:
                 # Whoever asks for this machine is told; `destroy` has to work without it.
                 log.error("%s", error)
@@ -94,7 +98,7 @@ class Park:
         if there is not None:
             return there
         self.latencies.wait(f"{spec['os']}-create")
-        state = MachineState(self.folder, name)
+        state = MachineState(self.folder, name, self._saver)
         with state.change() as data:
             data["spec"] = dict(spec)
             machine = self._build(state)

@@ -29,6 +29,7 @@ from provision.rehearsal.origin import Origin
 from provision.rehearsal.park import Park
 from provision.rehearsal.registry import Site
 from provision.rehearsal.servers import Servers
+from provision.rehearsal.state import Saver
 
 log = logging.getLogger("rehearsal")
 
@@ -50,15 +51,16 @@ class Process:
         self.ended = threading.Event()
         self._used = monotonic()
         config = _read_json(folder / CONFIG_FILE)
+        self.saver = Saver()
         try:
-            self.park = Park(folder, float(config.get("scale", 0.02)), config.get("faults", ()))
+            self.park = Park(folder, float(config.get("scale", 0.02)), config.get("faults", ()), self.saver)
         except (TypeError, ValueError, SettingsError) as error:
             log.error("%s cannot be used, the defaults are: %s", CONFIG_FILE, error)
-            self.park = Park(folder)  # the next `up` writes it anew
+            self.park = Park(folder, saver=self.saver)  # the next `up` writes it anew
         self.origin = Origin(self.touch)
         self.origin.sites = Site.read(config.get("sites"))
         self.park.web = self.origin.ask
-        self.servers = Servers(folder, self.touch)
+        self.servers = Servers(folder, self.touch, self.saver.save)
 
     def touch(self) -> None:
         """Somebody uses us."""
@@ -84,6 +86,7 @@ class Process:
         self.servers.stop()
         self.origin.stop()
         control.stop()
+        self.saver.close()
 
     def handle(self, name: str, arguments: Mapping[str, Any]) -> Any:
         """One call of the control channel; its name is a method ``do_<name>``."""
@@ -91,7 +94,9 @@ class Process:
         method = getattr(self, f"do_{name}", None)
         if method is None:
             raise MachineError(f"the control channel knows no {name}")
-        return method(**arguments)
+        answer = method(**arguments)
+        self.saver.save()
+        return answer
 
     def do_ping(self) -> str:
         return "rehearsal"

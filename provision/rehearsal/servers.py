@@ -20,10 +20,14 @@ class Pump:
 
     A model may write while it holds its machine's state, and the servers' loop asks machines for
     theirs: a write that waited for the loop would be the end of both.
+
+    Args:
+        before: called before anything is passed on.
     """
 
-    def __init__(self, streams: Streams) -> None:
+    def __init__(self, streams: Streams, before: Callable[[], None]) -> None:
         self._streams = streams
+        self._before = before
         self._queue: queue.SimpleQueue[tuple[Callable[[bytes], None], bytes] | None] = queue.SimpleQueue()
         self._broken = threading.Event()
         self._thread: threading.Thread | None = None
@@ -49,6 +53,7 @@ class Pump:
         while (item := self._queue.get()) is not None:
             if not self._broken.is_set():
                 try:
+                    self._before()
                     item[0](item[1])
                 except OSError:
                     self._broken.set()
@@ -66,7 +71,8 @@ REFUSED_LOGINS = 2  # that many logins a boot-refused machine refuses
 class Door:
     """A machine as the servers see it: its use is noticed, its faults of transport are armed."""
 
-    def __init__(self, machine: Machine, switches: Faults, used: Callable[[], None]) -> None:
+    def __init__(self, machine: Machine, switches: Faults, used: Callable[[], None], saved: Callable[[], None]) -> None:
+        self._saved = saved
         self._machine = machine
         self._switches = switches
         self._used = used
@@ -94,9 +100,11 @@ class Door:
             self.running += 1
         if self._machine.faults.strikes("drop"):
             self._switches.cut_output_after = 1
-        pump = Pump(streams)
+        pump = Pump(streams, self._saved)
         try:
-            return self._machine.execute(command_line, pump.streams())
+            code = self._machine.execute(command_line, pump.streams())
+            self._saved()
+            return code
         finally:
             pump.finish()
             self._machine.answered()
@@ -111,10 +119,12 @@ class Servers:
     Args:
         folder: the rehearsal's folder.
         used: called when a machine is used.
+        saved: writes what has changed; called before a command's output and its end are told.
     """
 
-    def __init__(self, folder: Path, used: Callable[[], None]) -> None:
+    def __init__(self, folder: Path, used: Callable[[], None], saved: Callable[[], None]) -> None:
         self.folder = folder
+        self._saved = saved
         self._used = used
         self._lock = threading.Lock()
         self._loop: LoopThread | None = None
@@ -148,7 +158,7 @@ class Servers:
     def _listen(self, machine: Machine, stored: dict[str, Any], port: int) -> tuple[Served, Door]:
         assert self._loop is not None
         switches = Faults()
-        door = Door(machine, switches, self._used)
+        door = Door(machine, switches, self._used, self._saved)
         if machine.spec.get("transport", "ssh") == "winrm":
             return serve_wsman(door, port=port, loop=self._loop, faults=switches), door
         stored.setdefault("host_key", make_host_key().decode())

@@ -12,7 +12,7 @@ import pytest
 from provision.errors import MachineError
 from provision.rehearsal.blobs import Blobs
 from provision.rehearsal.files import StateFiles
-from provision.rehearsal.state import MachineState, stored_names
+from provision.rehearsal.state import MachineState, Saver, stored_names
 
 
 @pytest.fixture
@@ -176,3 +176,57 @@ def test_a_full_disk_says_so(state: MachineState) -> None:
         files.write("/big", b"x" * 11)
     assert caught.value.errno == errno.ENOSPC
     assert not files.exists("/big")
+
+
+def test_changes_of_a_moment_become_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("provision.rehearsal.state.SOON", 60)
+    saver = Saver()
+    state = MachineState(tmp_path, "winw1", saver)
+    written: list[str] = []
+    write = MachineState.save
+
+    def save(state: MachineState) -> None:
+        written.append(state.name)
+        write(state)
+
+    monkeypatch.setattr(MachineState, "save", save)
+    for number in range(5):
+        with state.change() as data:
+            data[f"n{number}"] = number
+    assert not state.path.exists()
+    saver.save()
+    assert len(written) == 1
+    assert MachineState(tmp_path, "winw1").data["n4"] == 4
+    saver.save()
+    assert len(written) == 1
+    saver.close()
+
+
+def test_a_change_is_written_soon_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written, write = threading.Event(), MachineState.save
+
+    def save(state: MachineState) -> None:
+        write(state)
+        written.set()
+
+    monkeypatch.setattr(MachineState, "save", save)
+    saver = Saver()
+    with MachineState(tmp_path, "winw1", saver).change() as data:
+        data["x"] = 1
+    assert written.wait(5)
+    assert MachineState(tmp_path, "winw1").data["x"] == 1
+    saver.close()
+
+
+def test_a_state_that_cannot_be_written_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("provision.rehearsal.state.SOON", 60)
+    saver = Saver()
+    state = MachineState(tmp_path, "winw1", saver)
+    with state.change() as data:
+        data["x"] = 1
+    (tmp_path / "machines").write_text("in the way")
+    with pytest.raises(OSError, match="machines"):
+        saver.save()
+    (tmp_path / "machines").unlink()
+    saver.close()
+    assert MachineState(tmp_path, "winw1").data["x"] == 1
