@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 
 from provision.artifacts.web import shown
 from provision.build import source_checkout
 from provision.build.base import Project, Source
 from provision.build.source_describe import Described
-from provision.build.source_git import Git, only_one
+from provision.build.source_git import Git, clear_locks, only_one
 from provision.build.source_history import History
 from provision.build.source_repo import Repository, folder_name
 from provision.build.source_version import from_base, go_release, release_tags, stated_minor, version
@@ -50,6 +50,7 @@ class Sources:
         self.say = say
         self.fetched_bytes = 0
         self._git = Git(ca=ca)
+        self._counting = Lock()
 
     def resolve(
         self,
@@ -78,15 +79,27 @@ class Sources:
         """
         git = replace(self._git, proxy=proxy, stop=stop)
         path = self._repository_path(remote)
+        with self._repository(git, remote, path, deadline) as repository:
+            source = self._resolve(project, remote, word.strip(), deadline, repository, compatibility)
+            if repository.received:
+                self.say(f"{shown(remote)}: {_size(repository.received)} fetched for {word}")
+            return source
+
+    @contextmanager
+    def _repository(self, git: Git, remote: str, path: Path, deadline: Deadline) -> Iterator[Repository]:
+        """A remote's copy, for the caller alone; what fails leaves nothing of its own behind."""
         with only_one(path, deadline, f"the copy of {shown(remote)} in the cache"):
             repository = Repository(git, _absolute(remote), path, self.say)
-            repository.open(deadline)
             try:
-                return self._resolve(project, remote, word.strip(), deadline, repository, compatibility)
+                repository.open(deadline)
+                yield repository
+            except BaseException:
+                for place in (path, *path.glob("history/*.git")):
+                    clear_locks(place)
+                raise
             finally:
-                self.fetched_bytes += repository.received
-                if repository.received:
-                    self.say(f"{shown(remote)}: {_size(repository.received)} fetched for {word}")
+                with self._counting:
+                    self.fetched_bytes += repository.received
 
     def _resolve(
         self,
@@ -241,13 +254,8 @@ class Sources:
 
     def _fetched(self, source: Source, git: Git, deadline: Deadline) -> Path:
         path = self._repository_path(source.remote)
-        with only_one(path, deadline, f"the copy of {shown(source.remote)} in the cache"):
-            repository = Repository(git, _absolute(source.remote), path, self.say)
-            repository.open(deadline)
-            try:
-                repository.take(source.commit, deadline)
-            finally:
-                self.fetched_bytes += repository.received
+        with self._repository(git, source.remote, path, deadline) as repository:
+            repository.take(source.commit, deadline)
             tree = repository.ask(["rev-parse", f"{source.commit}^{{tree}}"], deadline)
         if tree != source.tree:
             raise ArtifactError(

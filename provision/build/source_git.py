@@ -83,6 +83,7 @@ _FETCHING = {
     "http.lowSpeedLimit": "1000",  # bytes a second, for so many seconds: then the connection is dead
     "http.lowSpeedTime": "60",
 }
+_NO_PLACE = re.compile("No space left on device|Disk quota exceeded|Read-only file system|File too large")
 _SSH = re.compile(r"^(ssh|git\+ssh)://|^[^/:]+:(?!//)")
 
 
@@ -195,7 +196,13 @@ class Git:
 
 
 def unreachable(remote: str, said: str) -> ArtifactError:
-    """The error for a remote that cannot be read."""
+    """The error for a remote that cannot be read, or whose answer cannot be kept."""
+    if _NO_PLACE.search(said):
+        return ArtifactError(
+            f"what {shown(remote)} sends cannot be kept in the cache",
+            details=_hide(said),
+            remedy="make room on that disk (`invoke cache` shows what the cache holds), then run it again",
+        )
     return ArtifactError(
         f"{shown(remote)} cannot be read",
         details=_hide(said),
@@ -261,10 +268,9 @@ def clear_locks(repository: Path) -> None:
     for pattern in ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*", "objects/**/tmp_obj_*"):
         for left in repository.glob(pattern):
             left.unlink(missing_ok=True)
-    for left in repository.glob("objects/incoming-*"):
-        shutil.rmtree(left, ignore_errors=True)
-    for left in repository.glob("objects/tmp_objdir-*"):
-        shutil.rmtree(left, ignore_errors=True)
+    for pattern in ("objects/incoming-*", "objects/tmp_objdir-*"):
+        for folder in repository.glob(pattern):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def ensure(git: Git, repository: Path, deadline: Deadline) -> None:

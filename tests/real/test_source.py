@@ -155,6 +155,17 @@ def test_a_short_commit_of_several(sources: Sources, tmp_path: Path) -> None:
     assert twins[1] in refused.value.details
 
 
+def test_other_projects_are_called_as_git_describes_them(sources: Sources, repo: Repo, tmp_path: Path) -> None:
+    other = make(tmp_path / "containerd")
+    head = other.commits["master"]
+    assert sources.resolve("hcsshim", other.url, "master", soon()).version == f"1.37.0-alpha.1-5-g{head[:14]}"
+    other.git("tag", "v2.0.0", other.commits["parent"])
+    assert sources.resolve("hcsshim", other.url, "master", soon()).version == f"2.0.0-2-g{head[:14]}"
+    # containerd's own build asks for annotated tags only.
+    assert sources.resolve("containerd", other.url, "master", soon()).version == f"1.37.0-alpha.1-5-g{head[:14]}"
+    assert sources.resolve("containerd", other.url, "imported", soon()).version == other.commits["untagged"][:14]
+
+
 # What comes over the line
 
 
@@ -332,6 +343,29 @@ def test_killed_at_any_moment_the_next_run_is_right(repo: Repo, tmp_path: Path) 
             assert names(folder) == repo.git("ls-tree", "-r", "--name-only", found.commit).split("\n")
     (bare,) = sources.root.glob("git/*.git")
     subprocess.run(["git", "--git-dir", str(bare), "fsck", "--connectivity-only"], check=True, capture_output=True)
+
+
+def test_a_disk_without_room_leaves_nothing_behind(repo: Repo, tmp_path: Path) -> None:
+    program = (
+        "import resource, sys; from pathlib import Path; from provision.build.source import Sources; "
+        "from provision.clock import Deadline\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))\n"
+        "sources = Sources(Path(sys.argv[1]), print)\n"
+        "with sources.files(sources.resolve('kubernetes', sys.argv[2], sys.argv[3], Deadline(60)), Deadline(60)): pass\n"
+    )
+    cache = tmp_path / "cache"
+    argv = [sys.executable, "-c", program, str(cache), repo.url, repo.commits["master"]]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert "provision.errors.ArtifactError" in done.stderr
+    assert not list(cache.rglob("tmp_*")) + list(cache.rglob("shallow.lock"))
+    sources = Sources(cache, print)
+    source = resolve(sources, repo, repo.commits["master"])
+    # The pack is here now, and no connection is needed; it is the files' turn.
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert "cannot be laid out" in done.stderr
+    assert [path.name for path in cache.glob("worktrees/kubernetes/1/*")] == []
+    with sources.files(source, soon()) as folder:
+        assert (folder / "go.mod").is_file()
 
 
 def test_two_runs_at_once(repo: Repo, tmp_path: Path) -> None:
