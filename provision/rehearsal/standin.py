@@ -105,8 +105,11 @@ def _main_package(data: bytes) -> str:
         at = data.find(_BUILD_INFO, at + 1)
     if at < 0 or not data[at + 15] & _INLINE:
         return ""
-    _, after = _text(data, at + 32)
-    module, _ = _text(data, after)
+    try:
+        _, after = _text(data, at + 32)
+        module, _ = _text(data, after)
+    except IndexError:
+        return ""
     found = re.search(rb"^path\t(\S+)$", module[16:-16], re.MULTILINE)
     return found[1].decode() if found else ""
 

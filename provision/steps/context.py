@@ -147,7 +147,7 @@ class StepContext:
         self._take(name, self._execute(name, probe_script(found, sections), detached=False))
 
     def note_host(self) -> None:
-        self._tools.world.host(self.store.facts())
+        self._tools.world.host(self.store.facts)
 
     def artifact(self, name: str) -> Path:
         return self.store.path(name)

@@ -43,5 +43,6 @@ class WorldHolder:
         """Forget what a machine said (it went away); keep only its state."""
         self.update(lambda world: world.with_machine(machine, facts))
 
-    def host(self, facts: HostFacts) -> None:
-        self.update(lambda world: replace(world, host=facts))
+    def host(self, read: Callable[[], HostFacts]) -> None:
+        """Take over what ``read`` finds; it is asked in turn, so that an older answer never replaces a newer one."""
+        self.update(lambda world: replace(world, host=read()))
