@@ -166,6 +166,22 @@ def settings(
     _call("settings", variables=variables, set=set or (), json=json, write=write)
 
 
+@task(
+    iterable=["set"],
+    help={**_SETTINGS, **_RUN, "export": "bring each image into the cache as an archive, for `up --offline`"},
+)
+def images(
+    c: Context,
+    variables: str = "",
+    set: Sequence[str] | None = None,
+    export: bool = False,
+    json: bool = False,
+    verbose: bool = False,
+) -> None:
+    """List the container images of the cluster's machines, or keep them for a cluster without registries."""
+    _call("images", variables=variables, set=set or (), export=export, json=json, verbose=verbose)
+
+
 @task(iterable=["set"], help={**_SETTINGS, "to": "the file to write (default: .cluster/<name>/kubeconfig)"})
 def kubeconfig(c: Context, variables: str = "", set: Sequence[str] | None = None, to: str = "") -> None:
     """Save the cluster's kubeconfig, once it is reachable from here."""

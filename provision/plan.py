@@ -11,6 +11,7 @@ from provision.steps.cni_calico import calico_steps
 from provision.steps.control_plane import control_plane_steps
 from provision.steps.delivery import depot_steps
 from provision.steps.host import fetch_steps, prepare_step, up_step
+from provision.steps.images import depot_images_step
 from provision.steps.linux_node import linux_steps
 from provision.steps.ready import ready_steps
 from provision.steps.windows_node import windows_steps
@@ -43,6 +44,7 @@ def plan(settings: Settings) -> Plan:
     # Windows machines, prepared beside all that; they join when the network allows it.
     if settings.windows:
         steps += depot_steps(settings)
+        steps += depot_images_step(settings)
     for machine in settings.windows:
         steps += windows_steps(settings, machine)
 
@@ -63,11 +65,9 @@ def refuse_what_is_not_built(settings: Settings) -> None:
             remedy="use `cni: calico` (`--set cni=calico`)",
         )
     for asked, wanted in (
-        ("kubernetes.kubeadm_patches", bool(settings.kubernetes.kubeadm_patches)),
         ("containerd.from_source", settings.containerd.from_source),
         ("containerd.config", bool(settings.containerd.config)),
         ("hcsshim", any((settings.hcsshim.sha, settings.hcsshim.ref, settings.hcsshim.path))),
-        ("images.archives", bool(settings.images.archives)),
         ("network.registries", bool(settings.network.registries)),
         ("network.ca", settings.network.ca is not None),
         ("features.prepull", settings.features.prepull),

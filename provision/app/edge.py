@@ -28,6 +28,7 @@ _COMMANDS = {
     "status": "status:status",
     "render": "show:render",
     "settings": "show:settings",
+    "images": "images:images",
     "kubeconfig": "lifecycle:kubeconfig",
     "build": "build:build",
     "halt": "lifecycle:halt",

@@ -176,7 +176,9 @@ class Makers:
     def image(
         self, spec: ArtifactSpec, deadline: Deadline, on_bytes: OnBytes | None, stop: threading.Event | None
     ) -> Path:
-        """The archive of a control plane's image with the program that was built."""
+        """The archive of a control plane's image with the program that was built, or one of the user's own."""
+        if "?tree=" not in spec.url:
+            return _archive(spec)
         name, source = program_of(spec), self.state(spec)
         program = self._build([spec], deadline, None, _silent, stop)[name].path
         cache = Cache(self.root)
@@ -239,6 +241,20 @@ def _nothing(image: Reference) -> PulledImage:
     descriptor = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest, "size": len(config)}
     manifest = Manifest.model_validate({"schemaVersion": 2, "config": descriptor, "layers": []})
     return PulledImage(reference=image.pinned(digest), digest=digest, manifest=manifest, config=config, layers=())
+
+
+def _archive(spec: ArtifactSpec) -> Path:
+    """An archive that the settings name, as it was when they were read."""
+    where, _, asked = spec.url.removeprefix("image:").partition("?")
+    wanted = parse_qs(asked).get("sha256", [""])[0]
+    if not wanted:
+        raise ArtifactError(
+            f"no archive of the image {where} is here", remedy="run `invoke images --export` while a cluster works"
+        )
+    path = Path(where)
+    if not path.is_file() or file_digest(path) != wanted:
+        raise ArtifactError(f"{path} has changed or is gone since the run began", remedy="run the same command again")
+    return path
 
 
 def _silent(_: str) -> None:

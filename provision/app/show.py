@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from provision.app.archives import with_archives
 from provision.app.meant import kubernetes_row, meant
 from provision.app.rendered import write_rendered
 from provision.app.session import named, open_session
@@ -31,7 +32,8 @@ def plan(
     remote: str = "",
 ) -> int:
     """Print each step with what is true or missing and why; exit code 0 whatever is missing."""
-    session = open_session(variables, [*set, *named(sha, ref, path, remote)], offline=offline, words="resolved")
+    opened = open_session(variables, [*set, *named(sha, ref, path, remote)], offline=offline, words="resolved")
+    session = with_archives(opened)
     made = make_plan(session.settings)
     world = look(session).world
     judged = [(step, step.judge(session.settings, world)) for step in made.steps]
@@ -55,7 +57,7 @@ def plan(
             "rehearsed": session.rehearsed,
             "kubernetes": kubernetes_row(session.settings),
             "steps": rows,
-        }
+        } | ({"missing_offline": session.store().missing()} if session.offline else {})
         print(json_format.dumps(document, indent=2))
         return 0
     rows_shown = [

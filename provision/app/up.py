@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provision import journal as journals
+from provision.app.archives import with_archives
 from provision.app.edge import Interrupted
 from provision.app.failure import explain
 from provision.app.meant import kubernetes_row, meant, plain
@@ -52,7 +53,8 @@ def up(
     remote: str = "",
 ) -> int:
     """Converge the cluster; returns 0 when everything the plan promises is true."""
-    session = open_session(variables, [*set, *named(sha, ref, path, remote)], offline=offline, words="resolved")
+    opened = open_session(variables, [*set, *named(sha, ref, path, remote)], offline=offline, words="resolved")
+    session = with_archives(opened)
     made = make_plan(session.settings)
     chosen = _chosen(made, only, from_)
     # With --json the document alone goes to stdout.
@@ -74,6 +76,7 @@ def up(
             session.provider.retune()
         store = session.store()
         store.require_offline()
+        store.require_room()
         began = monotonic()
         with store.in_use():
             done = converge(session, made, chosen, screen)

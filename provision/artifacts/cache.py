@@ -111,14 +111,19 @@ class Cache:
 
     def note(self, digest: str, *, name: str, version: str, url: str, lock: Path) -> None:
         """Say what a file is, that it is used now, and by which cluster's lock."""
+        path, user = self.label_path(digest), str(lock.resolve())
+        told = (name, version, url)
         before = self.label(digest)
-        locks = {*(before.locks if before else ()), str(lock.resolve())}
-        label = Label(name, version, url, tuple(sorted(locks)), before.added if before else clock.utc_now().timestamp())
-        if label == before:
+        if before is not None and (before.name, before.version, before.url) == told and user in before.locks:
             with suppress(OSError):  # another user's cache: then its time of last use stays
-                os.utime(self.label_path(digest))
+                os.utime(path)
             return
-        write_atomically(self.label_path(digest), json.dumps(label.__dict__))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):  # two clusters at once: neither loses the other's name
+            before = self.label(digest)
+            locks = tuple(sorted({*(before.locks if before else ()), user}))
+            label = Label(*told, locks, before.added if before else clock.utc_now().timestamp())
+            write_atomically(path, json.dumps(label.__dict__))
 
     def last_use(self, digest: str) -> float:
         """Seconds since 1970."""

@@ -38,15 +38,8 @@ class Room:
         """
         with self._lock:
             self._next += 1
-            ticket, free, others = self._next, self._free(), sum(self._pending.values())
-            missing = size + others + _SPARE - free
-            if missing > 0:
-                beside = f", other files that are being fetched {_mebi(others)}" if others else ""
-                raise HostError(
-                    f"{what}: {self.folder} has no room for it, {_mebi(missing)} more are needed",
-                    details=f"it takes {_mebi(size)}{beside}, {_mebi(_SPARE)} stay free; {_mebi(free)} are free now",
-                    remedy=_REMEDY,
-                )
+            ticket = self._next
+            self._judge(what, size)
             self._pending[ticket] = size
 
         def left(still: int) -> None:
@@ -58,6 +51,26 @@ class Room:
         finally:
             with self._lock:
                 del self._pending[ticket]
+
+    def require(self, what: str, size: int) -> None:
+        """There is room for so many bytes now; nothing is held.
+
+        Raises:
+            HostError: as `claim`.
+        """
+        with self._lock:
+            self._judge(what, size)
+
+    def _judge(self, what: str, size: int) -> None:
+        free, others = self._free(), sum(self._pending.values())
+        missing = size + others + _SPARE - free
+        if missing > 0:
+            beside = f", other files that are being fetched {_mebi(others)}" if others else ""
+            raise HostError(
+                f"{what}: {self.folder} has no room for it, {_mebi(missing)} more are needed",
+                details=f"it takes {_mebi(size)}{beside}, {_mebi(_SPARE)} stay free; {_mebi(free)} are free now",
+                remedy=_REMEDY,
+            )
 
     def _free(self) -> int:
         there = next(p for p in (self.folder, *self.folder.parents) if p.exists())

@@ -111,6 +111,18 @@ class ArtifactStore:
                 "needs its checksum file beside it",
             )
 
+    def require_room(self) -> None:
+        """The disk has room for all that is pinned and not here yet; what is not pinned is asked for file by file.
+
+        Raises:
+            HostError: says how much is missing and where.
+        """
+        entries = [entry for spec in self.specs.values() if (entry := self.lock.find(spec))]
+        absent = [entry for entry in entries if not self.cache.has(entry.sha256, entry.size)]
+        if absent:
+            what = "1 file to fetch" if len(absent) == 1 else f"{len(absent)} files to fetch"
+            self.cache.room.require(what, sum(entry.size for entry in absent))
+
     def fetch(
         self,
         name: str,

@@ -1,16 +1,20 @@
-"""Serves a run's files to the Windows machines. Runs on the control plane; standard library only, Python 3.8+.
+"""Serves a run's files to the Windows machines, and takes those that they were asked for.
+
+Runs on the control plane; standard library only, Python 3.8+.
 
 Usage: python3 depot.py LIST, where LIST is a JSON file:
     address, port   where to listen (the private card; port 0 takes a free one)
     clients         the addresses that are served; everybody else is refused
     path            an unguessable word that every request has to begin with
     files           name -> path on this machine; nothing else is served
+    uploads         name -> path that a client may put a file to, once; none when absent
     life            seconds after which the program ends
     ready           a file that is written, with the address and port, once it listens
 """
 
 from __future__ import annotations
 
+import errno
 import hmac
 import json
 import os
@@ -45,7 +49,7 @@ class Depot(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """GET and HEAD with ranges, for the files on the list."""
+    """GET and HEAD with ranges, for the files on the list; PUT for those that are expected."""
 
     server: Depot
     protocol_version = "HTTP/1.1"
@@ -61,6 +65,47 @@ class Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         """The same without the bytes."""
         self._serve(send=False)
+
+    def do_PUT(self) -> None:
+        """Take a file that is expected, whole or not at all; what is there is never written over."""
+        path = self._upload_asked_for()
+        length = self.headers.get("Content-Length", "")
+        if path is None or not length.isdigit():
+            self.close_connection = True  # its bytes are not read
+            self._refuse(404 if path is None else 411)
+            return
+        beside = path.with_name(f"{path.name}.{self.client_address[1]}.new")
+        left = int(length)
+        try:
+            with beside.open("wb") as stream:
+                while left > 0:
+                    piece = self.rfile.read(min(PIECE, left))
+                    if not piece:
+                        self.close_connection = True
+                        return
+                    stream.write(piece)
+                    left -= len(piece)
+            beside.chmod(0o644)
+            os.link(beside, path)  # unlike a rename it fails where a file is
+        except FileExistsError:
+            self._refuse(409)
+            return
+        except OSError as error:
+            self.close_connection = True
+            self._refuse(507 if error.errno == errno.ENOSPC else 500)
+            return
+        finally:
+            if beside.exists():
+                beside.unlink()
+        self._refuse(201)
+
+    def _upload_asked_for(self) -> Path | None:
+        """None for whatever does not begin with our word or is not expected."""
+        word, _, name = self.path.lstrip("/").partition("/")
+        if not hmac.compare_digest(word.encode(), self.server.wanted["path"].encode()):
+            return None
+        found = self.server.wanted.get("uploads", {}).get(name)
+        return Path(found) if found else None
 
     def _serve(self, *, send: bool) -> None:
         path = self._file_asked_for()

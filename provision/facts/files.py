@@ -47,6 +47,27 @@ class Installed(Section):
     components: Mapping[str, Component] = Field(default_factory=dict)
 
 
+class Images(Section):
+    """What containerd has for Kubernetes (namespace ``k8s.io``).
+
+    Attributes:
+        names: image -> digest; empty while containerd does not answer.
+        imported: archive -> SHA-256 of the archive that was imported under this name.
+    """
+
+    name: ClassVar[str] = "images"
+    names: Mapping[str, str] = Field(default_factory=dict)
+    imported: Mapping[str, str] = Field(default_factory=dict)
+
+    def has_all(self, names: tuple[str, ...]) -> bool:
+        """Whether every one of these images is there."""
+        return all(name in self.names for name in names)
+
+    def came_from(self, archive: str, sha256: str | None) -> bool:
+        """Whether this very archive was the last that was imported under its name."""
+        return sha256 is not None and self.imported.get(archive) == sha256
+
+
 class Stamp(Section):
     """The settings that shaped the machine, as JSON text; empty or None when nothing was written yet."""
 

@@ -154,6 +154,17 @@ class Guest(Protocol):
         """
         ...
 
+    def get(
+        self, source: str, target: Path, deadline: Deadline, on_bytes: Callable[[int], None] | None = None
+    ) -> str:
+        """Bring a file from the machine here, written beside and renamed; returns its SHA-256, in hex. SSH only.
+
+        Raises:
+            Refused: over WinRM, which carries commands and scripts, never artifacts.
+            StepFailed: the machine does not have the file, or does not let us read it.
+        """
+        ...
+
     def boot_id(self, deadline: Deadline) -> str:
         """A text that changes with each boot (boot time on Windows, boot_id on Linux)."""
         ...

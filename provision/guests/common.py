@@ -228,6 +228,19 @@ class CommonGuest(ABC):
     ) -> None:
         self.put_all({target: source}, deadline, (lambda _, sent: on_bytes(sent)) if on_bytes is not None else None)
 
+    def get(
+        self,
+        source: str,
+        target: Path,  # noqa: ARG002 (refused whatever it is)
+        deadline: Deadline,  # noqa: ARG002
+        on_bytes: Callable[[int], None] | None = None,  # noqa: ARG002
+    ) -> str:
+        raise Refused(
+            f"{self.endpoint.machine}: files do not travel over {self.endpoint.transport}",
+            details=f"asked for: {source}",
+            remedy="let the machine put the file onto the control plane",
+        )
+
     def put_all(
         self,
         files: Mapping[str, Path | bytes],

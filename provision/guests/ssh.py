@@ -286,6 +286,40 @@ class SshGuest(CommonGuest):
             )
         return finished.require()
 
+    def get(
+        self, source: str, target: Path, deadline: Deadline, on_bytes: Callable[[int], None] | None = None
+    ) -> str:
+        client = self.connect(deadline)
+        digest, got = hashlib.sha256(), 0
+        part = target.with_name(f"{target.name}.part")
+        try:
+            with client.open_sftp() as sftp, sftp.open(source, "rb") as remote, part.open("wb") as stream:
+                channel = sftp.get_channel()
+                assert channel is not None
+                channel.settimeout(30.0)
+                # Many requests under way at once; without it every piece waits for the one before.
+                remote.prefetch(remote.stat().st_size, 64)
+                while data := remote.read(CHUNK):
+                    if deadline.expired:
+                        self.reset()
+                        raise deadline.error(f"{got} bytes of {source} had come")
+                    digest.update(data)
+                    stream.write(data)
+                    got += len(data)
+                    if on_bytes is not None:
+                        on_bytes(got)
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            if isinstance(error, OSError) and not _is_break(error):
+                raise StepFailed(
+                    f"{self.endpoint.machine}: {source} could not be read",
+                    details=f"{error} (after {got} bytes)",
+                    remedy="run the same command again",
+                ) from error
+            self.reset()
+            raise self.broken(f"the download of {source}", error) from error
+        part.replace(target)
+        return digest.hexdigest()
+
     def _upload(
         self,
         source: Path | bytes,

@@ -274,6 +274,25 @@ class Chosen(Part):
     why: str
 
 
+class ImageArchive(Part):
+    """An archive of images that machines import: the user's own, or one that was exported from a cluster.
+
+    Attributes:
+        name: the file's name on machines.
+        url: ``image:FILE?sha256=...`` or ``image:REFERENCE?platform=...``, as the lock has it.
+        os: the system whose machines import it.
+        windows: the Windows Server release that it is for; None for all.
+        images: the names that containerd lists once it is imported.
+    """
+
+    name: str
+    version: str
+    url: str
+    os: Os
+    windows: str | None = None
+    images: tuple[str, ...]
+
+
 class Settings(Part):
     """The whole file."""
 
@@ -303,6 +322,8 @@ class Settings(Part):
     rehearsal: Rehearsal = Rehearsal()
     # Not a key of the file: what its words mean now. None until they have been resolved.
     chosen: Annotated[Chosen | None, Field(default=None, exclude=True)] = None
+    # Neither: what `images.archives` hold and, with --offline, what the lock pins of an earlier cluster.
+    archives: Annotated[tuple[ImageArchive, ...], Field(default=(), exclude=True)] = ()
 
     def machine(self, name: str) -> Machine:
         """The machine of that name; KeyError when there is none."""

@@ -63,7 +63,7 @@ def program_of(spec: ArtifactSpec) -> str:
 
 def built_before(spec: ArtifactSpec) -> tuple[str, ...]:
     """The step that builds the program of an image; nothing for other files."""
-    if spec.maker != "image":
+    if spec.maker != "image" or "?tree=" not in spec.url:
         return ()
     return (_group("kubernetes", spec.url.rpartition("?tree=")[2], spec),)
 

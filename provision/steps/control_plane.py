@@ -14,15 +14,8 @@ from provision.facts.linux import Kubeadm, Services
 from provision.render.engine import render
 from provision.settings.model import Machine, Settings
 from provision.steps.base import Context, Judgement, Missing, Satisfied, ScriptCall, Step
-from provision.steps.join_token import (
-    LEFT_BEHIND,
-    forget_call,
-    forget_node,
-    join_token,
-    known,
-    left_behind,
-    token_call,
-)
+from provision.steps.images import images_needed
+from provision.steps.join_token import LEFT_BEHIND, forget_call, forget_node, join_token, known, left_behind, token_call
 from provision.steps.linux_node import egress_step
 from provision.steps.stamp import stamp_step
 
@@ -130,14 +123,16 @@ def _kube_proxy_config(settings: Settings) -> dict[str, Any]:
     return made
 
 
-def _prepared(machine: Machine) -> tuple[str, ...]:
+def _prepared(settings: Settings, machine: Machine) -> tuple[str, ...]:
     """What kubeadm finds done on a Linux machine, to make a control plane or to join one."""
-    return tuple(f"{step}@{machine.name}" for step in ("card", "host-name", "containerd", "cni-plugins", "kubernetes"))
+    own = tuple(f"{step}@{machine.name}" for step in ("card", "host-name", "containerd", "cni-plugins", "kubernetes"))
+    return own + images_needed(settings, machine)
 
 
 def _control_plane(settings: Settings) -> Step:
     machine = settings.control_plane
     config = init_config(settings)
+    pull = "no" if images_needed(settings, machine) else "yes"
 
     def check(_: Settings, world: World) -> Judgement:
         facts = world.machine(machine.name)
@@ -158,14 +153,19 @@ def _control_plane(settings: Settings) -> Step:
         title=f"the control plane {settings.kubernetes.version} answers",
         lane="system",
         machine=machine.name,
-        needs=_prepared(machine),
+        needs=_prepared(settings, machine),
         reads=frozenset({"kubeadm", "services", "cluster.nodes"}),
         changes=("kubeadm", "services", "cluster.nodes"),
         check=check,
         scripts=(
             ScriptCall(
                 template="linux/60-kubeadm-init.sh",
-                parameters={"config": config, "images": built_images(settings), "patches": patches(settings)},
+                parameters={
+                    "config": config,
+                    "images": built_images(settings),
+                    "pull": pull,
+                    "patches": patches(settings),
+                },
                 documents={"init.yaml": config},
             ),
         ),
@@ -186,6 +186,7 @@ def join_config(settings: Settings, machine: Machine, *, token: str, ca_hash: st
         cri_socket=CRI_SOCKET,
         taints=[],
         kubelet_args=kubelet_args(settings, machine),
+        patches=PATCHES if settings.kubernetes.kubeadm_patches else "",
     )
 
 
@@ -197,7 +198,12 @@ def _join(settings: Settings, machine: Machine) -> Step:
         ca_hash="sha256:HASH",
         endpoint=f"{settings.control_plane.address}:6443",
     )
-    call = ScriptCall(template="linux/61-join.sh", runtime={"config": shown, "leave": False}, documents={"join.yaml": shown})
+    call = ScriptCall(
+        template="linux/61-join.sh",
+        parameters={"patches": patches(settings)},
+        runtime={"config": shown, "leave": False},
+        documents={"join.yaml": shown},
+    )
 
     def check(_: Settings, world: World) -> Judgement:
         facts = world.machine(machine.name)
@@ -226,7 +232,7 @@ def _join(settings: Settings, machine: Machine) -> Step:
         title="it has joined the cluster",
         lane="system",
         machine=machine.name,
-        needs=("control-plane", *_prepared(machine)),
+        needs=("control-plane", *_prepared(settings, machine)),
         reads=frozenset({"kubeadm", "services"}),
         changes=("kubeadm", "services"),
         check=check,

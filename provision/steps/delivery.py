@@ -14,6 +14,7 @@ from provision.facts.base import World
 from provision.facts.files import Delivered
 from provision.secrets import Secret
 from provision.settings.model import Machine, Settings
+from provision.steps.archives import archives_for, unimported
 from provision.steps.base import Context, Judgement, Missing, Satisfied, ScriptCall, Step, Uploads
 from provision.steps.build import brought_by
 
@@ -43,11 +44,6 @@ def linux_files(settings: Settings, machine: Machine) -> tuple[str, ...]:
 def windows_files(settings: Settings) -> tuple[str, ...]:
     """The artifacts that every Windows machine needs, but images."""
     return tuple(s.name for s in needed(settings) if s.os == "windows" and s.maker != "image")
-
-
-def windows_archives(settings: Settings) -> tuple[str, ...]:
-    """The archives of images that some Windows machine imports."""
-    return tuple(s.name for s in needed(settings) if s.os == "windows" and s.maker == "image")
 
 
 def undelivered(world: World, machine: str, names: tuple[str, ...]) -> list[str]:
@@ -128,10 +124,15 @@ def _depot(settings: Settings, early: tuple[str, ...]) -> Step:
     """The depot itself lives only as long as it is needed: what its check asks is whether anybody still needs it."""
     machine = settings.control_plane
     names = windows_files(settings)
+    archives = [archive.name for one in settings.windows for archive in archives_for(settings, one)]
     serve = ScriptCall(template="linux/55-depot.sh", parameters={"life": DEPOT_LIFE})
 
     def check(_: Settings, world: World) -> Judgement:
-        lacking = [m.name for m in settings.windows if undelivered(world, m.name, names)]
+        lacking = [
+            m.name
+            for m in settings.windows
+            if undelivered(world, m.name, names) or (archives_for(settings, m) and unimported(settings, m, world))
+        ]
         if lacking:
             return Missing(f"files are lacking on {', '.join(lacking)}")
         return Satisfied("every Windows machine has its files")
@@ -140,7 +141,7 @@ def _depot(settings: Settings, early: tuple[str, ...]) -> Step:
         path = secrets.token_urlsafe(24)
         # The unguessable path is masked like any secret; it travels in a file, never on a command line.
         Secret(path)
-        plan = depot_list(settings, path, {name: f"{LINUX_FILES}/{name}" for name in names})
+        plan = depot_list(settings, path, {name: f"{LINUX_FILES}/{name}" for name in (*names, *archives)})
         own = {
             f"{_DEPOT}/depot.py": PROGRAM.read_bytes(),
             f"{_DEPOT}/list.json": json.dumps(plan, indent=2).encode(),
@@ -158,7 +159,7 @@ def _depot(settings: Settings, early: tuple[str, ...]) -> Step:
             f"programs@{machine.name}",
             *brought_by(settings, early),
         ),
-        reads=frozenset({"delivered"}),
+        reads=frozenset({"delivered", "images"}) if archives else frozenset({"delivered"}),
         changes=("delivered",),
         check=check,
         scripts=(serve,),

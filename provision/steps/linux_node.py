@@ -14,6 +14,7 @@ from provision.settings.model import Machine, Settings
 from provision.steps.base import Judgement, Missing, Satisfied, ScriptCall, Step
 from provision.steps.components import component_faults, wanted_digests
 from provision.steps.delivery import deliver_step
+from provision.steps.images import image_steps
 from provision.steps.proxy import proxy_environment
 from provision.steps.verdict import verdict
 
@@ -46,6 +47,7 @@ def linux_steps(settings: Settings, machine: Machine) -> tuple[Step, ...]:
         _containerd(settings, machine),
         _cni_plugins(machine),
         _kubernetes(machine),
+        *image_steps(settings, machine),
     )
 
 

@@ -97,6 +97,8 @@ def join_config(settings: Settings, machine: Machine, *, endpoint: str, token: s
         cri_socket=CRI_SOCKET,
         taints=[TAINT],
         kubelet_args={"node-ip": str(machine.address)},
+        # Their targets are the control plane's and the Linux kubelets'; kubelet_config reaches every kubelet.
+        patches="",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from provision.settings.model import Machine, Settings
 from provision.steps.base import Step
+from provision.steps.images import image_steps
 from provision.steps.stamp import stamp_step
 from provision.steps.windows_files import (
     CONTAINERD_FILES,
@@ -44,6 +45,7 @@ def windows_steps(settings: Settings, machine: Machine) -> tuple[Step, ...]:
         containerd_step(settings, machine),
         kubernetes_step(settings, machine),
         kubelet_service_step(settings, machine),
+        *image_steps(settings, machine),
     ]
     if settings.network.egress != "none":
         # Before the join: Calico's virtual switch looks for the card's gateway when it is made.

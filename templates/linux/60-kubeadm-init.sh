@@ -4,6 +4,8 @@
 # Usage: bash 60-kubeadm-init.sh   (as root; detached, it takes minutes)
 # IMAGES: those that no registry has; they were imported before, and are proved to be what kubeadm will ask for.
 IMAGES={{ images | sh }}
+# PULL is no where images were imported: then kubeadm init itself pulls those that are not there, and asks for no other.
+PULL={{ pull | sh }}
 {% include 'linux/_start.sh' %}
 
 mkdir -p /var/lib/hybrid/kubeadm /root/.kube
@@ -15,17 +17,12 @@ if [ ! -f /var/lib/hybrid/kubeadm/initialised ]; then
     cat > /var/lib/hybrid/kubeadm/init.yaml <<'CONFIG'
 {{ config | trim('\n') }}
 CONFIG
-    rm -rf /var/lib/hybrid/kubeadm/patches
-{% for name, text in patches.items() %}
-    mkdir -p /var/lib/hybrid/kubeadm/patches
-    cat > /var/lib/hybrid/kubeadm/patches/{{ name | sh }} <<'PATCH'
-{{ text | trim('\n') }}
-PATCH
-{% endfor %}
-    if [ -z "${IMAGES[*]:-}" ]; then
+{% include 'linux/_patches.sh' %}
+
+    if [ "$PULL" = yes ]; then
         say 'pulling the images of the control plane'
         kubeadm config images pull --config=/var/lib/hybrid/kubeadm/init.yaml
-    else
+    elif [ -n "${IMAGES[*]:-}" ]; then
         kubeadm config images list --config=/var/lib/hybrid/kubeadm/init.yaml > /var/lib/hybrid/kubeadm/images
         for image in "${IMAGES[@]}"; do
             grep -q -x -F "$image" /var/lib/hybrid/kubeadm/images || fail "kubeadm does not ask for $image, but for: $(cat /var/lib/hybrid/kubeadm/images)"

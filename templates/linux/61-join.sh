@@ -19,6 +19,8 @@ if [ ! -f /var/lib/hybrid/kubeadm/joined ]; then
     cat > /run/hybrid-join.yaml <<'CONFIG'
 {{ config | trim('\n') }}
 CONFIG
+{% include 'linux/_patches.sh' %}
+
     kubeadm join --config=/run/hybrid-join.yaml
     printf 'ended well\n' > /var/lib/hybrid/kubeadm/joined
 fi

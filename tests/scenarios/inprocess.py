@@ -7,13 +7,16 @@ product.  Fast enough to run hundreds of times.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from provision.artifacts.base import Maker
 from provision.artifacts.cache import Cache
 from provision.artifacts.catalog import needed
 from provision.artifacts.lock import ArtifactLock
@@ -32,6 +35,7 @@ from provision.rehearsal.published import published
 from provision.settings.complete import complete
 from provision.settings.model import Machine, Settings
 from provision.steps.base import Missing, Plan, Step
+from provision.steps.build import Builds
 from provision.steps.context import First, Tools
 from provision.steps.observe import observe
 from provision.steps.runner import Runner, RunResult, StepEnd
@@ -62,6 +66,11 @@ class DirectGuest(CommonGuest):
 
     def reset(self) -> None:
         """There is no connection."""
+
+    def get(self, source: str, target: Path, deadline: Deadline, on_bytes: Callable[[int], None] | None = None) -> str:
+        data = self._park.get(self.endpoint.machine).files.read(source)
+        target.write_bytes(data)
+        return hashlib.sha256(data).hexdigest()
 
     def put_all(
         self,
@@ -159,10 +168,20 @@ class Heard:
 class Rehearsed:
     """One cluster of modelled machines in a folder; `up` may be called again and again."""
 
-    def __init__(self, folder: Path, settings: Settings | None = None, *, faults: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Settings | None = None,
+        *,
+        faults: Sequence[str] = (),
+        makers: Mapping[str, Maker] = MappingProxyType({}),
+        builds: Builds | None = None,
+    ) -> None:
         made = settings or Settings()
         self.settings = complete(made.model_copy(update={"provider": "rehearsal"}))
         self.folder = folder
+        self.makers = makers
+        self.builds = builds
         self.park = Park(folder, scale=0.0, faults=faults)
         self.park.load()
         self.provider = DirectProvider(self.settings, self.park)
@@ -175,7 +194,7 @@ class Rehearsed:
 
     def _publish(self) -> None:
         for spec in needed(self.settings):
-            for url in filter(None, (spec.url, spec.checksum_url)):
+            for url in filter(None, (spec.url, spec.checksum_url) if spec.maker is None else ()):
                 address = url.removeprefix("https://")
                 target = self.mirror / address
                 if target.exists():
@@ -191,6 +210,7 @@ class Rehearsed:
             Cache(self.folder / "cache"),
             ArtifactLock(self.folder / "artifacts.lock.yaml", rehearsed=True),
             mirrors=lambda: {"https://": str(self.mirror)},
+            makers=self.makers,
         )
 
         def guest(_: Tools, name: str) -> Guest:
@@ -209,6 +229,7 @@ class Rehearsed:
             store=store,
             world=WorldHolder(World()),
             says=self.heard,
+            shared={"builds": self.builds} if self.builds else {},
             open_guest=guest,
             wait_for=meet,
         )

@@ -74,6 +74,14 @@ def _answer(machine: LinuxMachine, wanted: dict[str, Any], request: HttpRequest)
     if request.source not in wanted["clients"]:
         raise ConnectionResetError(request.source)
     word, _, name = request.path.lstrip("/").partition("/")
+    if request.body is not None:
+        target = wanted.get("uploads", {}).get(name) if word == wanted["path"] else None
+        if target is None:
+            return HttpAnswer(404)
+        if machine.files.exists(target):
+            return HttpAnswer(409)
+        machine.files.write(target, request.body)
+        return HttpAnswer(201)
     path = wanted["files"].get(name)
     if word != wanted["path"] or path is None or not machine.files.exists(path):
         return HttpAnswer(404)

@@ -17,11 +17,12 @@ from provision.rehearsal.machine import Machine, Neighbours
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """A GET from another machine: ``path`` with its query, header names in lower case."""
+    """A request from another machine: ``path`` with its query, header names in lower case; a PUT has a body."""
 
     path: str
     source: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from provision.rehearsal.models.neighbours import HttpAnswer, HttpRequest, HttpS
 from provision.rehearsal.models.windows_process import Program
 from provision.rehearsal.models.windows_table import ProgramError, program
 
-URL, RESOLVE, CONNECT, HTTP, WRITE, TIMEOUT, RANGE, RESUME, PARTIAL, OPTION = 3, 6, 7, 22, 23, 28, 33, 36, 18, 2
+URL, RESOLVE, CONNECT, HTTP, WRITE, READ, TIMEOUT = 3, 6, 7, 22, 23, 26, 28
+RANGE, RESUME, PARTIAL, OPTION = 33, 36, 18, 2
 _SWITCHES = {
     "--fail": "fail", "-f": "fail", "--location": "location", "-L": "location", "--silent": "silent", "-s": "silent",
     "--show-error": "show", "-S": "show", "--retry-connrefused": "refused", "--retry-all-errors": "all",
@@ -19,6 +20,7 @@ _SWITCHES = {
 _VALUES = {
     "--output": "output", "-o": "output", "--continue-at": "resume", "-C": "resume", "--connect-timeout": "connect",
     "--retry": "retry", "--retry-delay": "delay", "--retry-max-time": "most", "--max-time": "time", "-m": "time",
+    "--upload-file": "upload", "-T": "upload",
     "--noproxy": "noproxy", "--speed-limit": "slow", "-Y": "slow", "--speed-time": "slowfor", "-y": "slowfor",
 }  # fmt: skip
 PIECES = 4  # a transfer comes in that many pieces, so that it can be cut in the middle
@@ -88,7 +90,17 @@ def _fetch(call: Program, wish: _Wish) -> int:
         have = files.stat(output).size
     headers = {"range": f"bytes={have}-"} if have else {}
     sources = [a for a in call.machine.addresses() if a != "10.0.2.15"] or ["10.0.2.15"]
-    answer = service(HttpRequest(parts.path + (f"?{parts.query}" if parts.query else ""), sources[0], headers))
+    asked = parts.path + (f"?{parts.query}" if parts.query else "")
+    if "upload" in wish.options:
+        source = call.path_of(wish.options["upload"])
+        if not files.exists(source):
+            raise ProgramError(READ, f"curl: cannot open '{wish.options['upload']}'")
+        call.machine.latencies.wait("windows-pull-file", call.process.killed)
+        answer = service(HttpRequest(asked, sources[0], {}, files.read(source)))
+        if answer.status >= 400 and "fail" in wish.options:
+            raise ProgramError(HTTP, _http_error(answer))
+        return 0
+    answer = service(HttpRequest(asked, sources[0], headers))
     if have and answer.status == 416:
         raise ProgramError(HTTP if "fail" in wish.options else RANGE, _http_error(answer))
     if answer.status >= 400 and "fail" in wish.options:
