@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from provision.app.session import open_session
+from provision.app.session import Session, open_session
 from provision.app.world import make_tools
 from provision.clock import Deadline
 from provision.cluster.kubeconfig import local_kubeconfig, require_reachable
-from provision.errors import MachineError, Refused, RehearsedOnly
+from provision.errors import MachineError, ProvisionError, Refused, RehearsedOnly
 from provision.guests.base import Script
 from provision.host.files import write_atomically
+from provision.rehearsal.provider import RehearsalProvider
 from provision.render.engine import render
 from provision.settings.model import Machine
 
@@ -86,21 +87,32 @@ def destroy(variables: str = "", set: Sequence[str] = (), yes: bool = False) -> 
             remedy="put it back into `machines`, then run `invoke destroy`",
         )
     with session.locked("invoke destroy"):
-        for name in strays:
-            session.provider.destroy(Machine(name=name, os="linux"), Deadline(600, f"destroying {name}"), _line)
-        states = session.provider.states()
-        for machine in session.settings.machines:
-            if states.get(machine.name, "absent") != "absent":
-                session.provider.destroy(machine, Deadline(600, f"destroying {machine.name}"), _line)
-        left = {n: s for n, s in session.provider.states().items() if s != "absent"}
-        if left:
-            raise MachineError(f"still there after destroying: {', '.join(left)}", remedy="run it again")
+        try:
+            _destroy_machines(session, strays)
+        except ProvisionError as error:
+            if not isinstance(session.provider, RehearsalProvider):
+                raise
+            # There is nothing of it but its process and its folder: both go, in whatever state they are.
+            _line(f"rehearsal: {error.what}; it is removed all the same")
+            session.provider.discard()
         shutil.rmtree(session.workspace.folder, ignore_errors=True)
         with suppress(OSError):  # other clusters may live there
             session.workspace.folder.parent.rmdir()
     label = " (rehearsal)" if session.rehearsed else ""
     print(f"destroyed cluster {session.settings.cluster.name}{label}")
     return 0
+
+
+def _destroy_machines(session: Session, strays: Sequence[str]) -> None:
+    for name in strays:
+        session.provider.destroy(Machine(name=name, os="linux"), Deadline(600, f"destroying {name}"), _line)
+    states = session.provider.states()
+    for machine in session.settings.machines:
+        if states.get(machine.name, "absent") != "absent":
+            session.provider.destroy(machine, Deadline(600, f"destroying {machine.name}"), _line)
+    left = {n: s for n, s in session.provider.states().items() if s != "absent"}
+    if left:
+        raise MachineError(f"still there after destroying: {', '.join(left)}", remedy="run it again")
 
 
 def _ask(name: str) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 PIECE = 1 << 20
@@ -73,6 +73,12 @@ class Blobs:
     def drop(self, name: str) -> None:
         """Remove a part that no state names any more."""
         self.part(name).unlink(missing_ok=True)
+
+    def lacking(self, entries: Iterable[Mapping[str, object]]) -> set[str]:
+        """The names of blobs and parts that entries of a machine's files have and that are not here."""
+        here = {path.name for path in [*self.folder.glob("*"), *self.parts.glob("*")]}
+        named = {str(entry[key]) for entry in entries for key in ("sha256", "part") if entry.get(key)}
+        return named - here
 
     def sweep(self, used: Iterable[str]) -> int:
         """Remove blobs and parts whose names are not in ``used``; returns how many. Only while nothing runs."""

@@ -10,15 +10,18 @@ from typing import Any
 import filelock
 
 from provision.clock import Deadline, poll
-from provision.errors import HostError, MachineError
-from provision.host.commands import has_failed, spawn_background, tail
+from provision.errors import MachineError
+from provision.host.commands import has_failed, kill_group, spawn_background, tail
 from provision.host.files import write_atomically
 from provision.host.workspace import PRODUCT
-from provision.rehearsal.control import CONFIG_FILE, PORT_FILE, call
+from provision.rehearsal.control import CONFIG_FILE, LOCK_FILE, PORT_FILE, call
 from provision.rehearsal.registry import Site
 
 START = 30.0  # seconds for the process to come up
-CALL = 900.0  # seconds for a call; creating a machine at full scale takes a minute
+CALL = 900.0  # seconds for a call that does something; creating a machine at full scale takes a minute
+ASK = 15.0  # seconds for a call that only asks
+PING = 5.0
+_ASKS = {"ping", "states", "endpoint", "configure", "requests", "end"}
 
 
 class Client:
@@ -57,7 +60,10 @@ class Client:
             address = self._address()
             if address is not None:
                 try:
-                    return call(address["port"], address["secret"], name, arguments, CALL)
+                    limit = ASK if name in _ASKS else CALL
+                    return call(address["port"], address["secret"], name, arguments, limit)
+                except TimeoutError as error:
+                    raise self._silent(address) from error
                 except OSError as error:
                     # Killed: its port file is still there. Once more with a new process.
                     if attempt == 2:
@@ -81,10 +87,37 @@ class Client:
         with filelock.FileLock(self.folder / "start.lock", timeout=START):
             if (running := self._alive()) is not None:
                 return running
+            if (address := self._address()) is not None and self.served:
+                raise self._silent(address)
             argv = [sys.executable, "-m", "provision.rehearsal.process", str(self.folder)]
             pid = spawn_background(argv, log=self.log, env={"PYTHONPATH": str(PRODUCT)})
             deadline = Deadline(START, "start of the rehearsal's process")
             return poll(lambda: self._seen(pid), deadline, every=0.05)
+
+    @property
+    def served(self) -> bool:
+        """Whether a process holds the folder, answering or not."""
+        lock = filelock.FileLock(self.folder / LOCK_FILE, blocking=False)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            return True
+        lock.release()
+        return False
+
+    def kill(self) -> None:
+        """End the process where it stands; nothing when none runs. What it had done is on disk."""
+        address = self._address() if self.folder.exists() and self.served else None
+        if address is not None:
+            kill_group(int(address["pid"]))
+
+    def _silent(self, address: dict[str, Any]) -> MachineError:
+        return MachineError(
+            f"the rehearsal's process {address['pid']} does not answer",
+            details="it is stopped, or this computer is far too busy",
+            remedy=f"`kill -CONT {address['pid']}` lets a stopped one go on; `kill -9 {address['pid']}` ends it, "
+            "and the next command starts it anew with the same machines",
+        )
 
     def _seen(self, pid: int) -> tuple[dict[str, Any] | None, str]:
         alive = self._alive()
@@ -101,18 +134,16 @@ class Client:
         if address is None:
             return None
         try:
-            call(address["port"], address["secret"], "ping", {}, 5.0)
+            call(address["port"], address["secret"], "ping", {}, PING)
         except (OSError, MachineError):
             return None
         return address
 
     def _address(self) -> dict[str, Any] | None:
+        """Where the process is; None when it has not said so. One that runs puts a damaged file right by itself."""
         try:
             document = json.loads((self.folder / PORT_FILE).read_text())
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):
             return None
-        except ValueError as error:
-            raise HostError(f"{self.folder / PORT_FILE} is damaged", remedy="remove the file") from error
-        if not isinstance(document, dict) or not {"port", "secret", "origin"} <= document.keys():
-            raise HostError(f"{self.folder / PORT_FILE} is damaged", remedy="remove the file")
-        return document
+        whole = isinstance(document, dict) and isinstance(document.get("port"), int)
+        return document if whole and {"secret", "origin", "pid"} <= document.keys() else None

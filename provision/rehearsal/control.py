@@ -21,6 +21,7 @@ log = logging.getLogger("rehearsal")
 
 PORT_FILE = "process.json"  # port, secret and process id of the running process
 CONFIG_FILE = "config.json"  # scale and faults for the next one
+LOCK_FILE = "process.lock"  # held by the running process
 HEADER = "X-Rehearsal-Secret"
 Handler = Callable[[str, Mapping[str, Any]], Any]
 

@@ -91,11 +91,15 @@ class Park:
 
         Args:
             spec: see `Machine`.
+
+        Raises:
+            MachineError: the one that is there is damaged.
         """
         name = str(spec["name"])
         with self._lock:
             there = self._machines.get(name)
         if there is not None:
+            there.state.require_whole()
             return there
         self.latencies.wait(f"{spec['os']}-create")
         state = MachineState(self.folder, name, self._saver)

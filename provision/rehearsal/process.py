@@ -1,8 +1,8 @@
 """The one background process of a rehearsed cluster: ``python -m provision.rehearsal.process <folder>``.
 
 It serves the machines on loopback, answers the control channel and the origin's requests, and ends by
-itself: told so, or after an idle time.  Killed, it loses nothing but running commands; the next
-command starts it anew from the state files.
+itself: told so, after an idle time, or when its folder is gone.  Killed, it loses nothing but running
+commands; the next command starts it anew from the state files.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import filelock
 from provision.clock import monotonic
 from provision.errors import MachineError, SettingsError
 from provision.host.files import write_atomically
-from provision.rehearsal.control import CONFIG_FILE, PORT_FILE, ControlServer
+from provision.rehearsal.control import CONFIG_FILE, LOCK_FILE, PORT_FILE, ControlServer
 from provision.rehearsal.origin import Origin
 from provision.rehearsal.park import Park
 from provision.rehearsal.registry import Site
@@ -33,7 +33,6 @@ from provision.rehearsal.state import Saver
 
 log = logging.getLogger("rehearsal")
 
-LOCK_FILE = "process.lock"
 IDLE = 3600.0  # seconds without a call, a request or an open connection
 
 
@@ -75,14 +74,22 @@ class Process:
             self.servers.serve(machine)
         self.origin.start()
         control.start()
-        document = {"port": control.port, "secret": secret, "pid": os.getpid(), "origin": self.origin.url}
-        write_atomically(self.folder / PORT_FILE, json.dumps(document), mode=0o600)
+        said = json.dumps({"port": control.port, "secret": secret, "pid": os.getpid(), "origin": self.origin.url})
+        own = _identity(self.folder / LOCK_FILE)
+        write_atomically(self.folder / PORT_FILE, said, mode=0o600)
         log.info("rehearsal serves %d machines; origin %s", len(self.park.all()), self.origin.url)
         while not self.ended.wait(min(1.0, self.idle)):
             if monotonic() - self._used > self.idle and not self.servers.busy:
                 log.info("idle for %.0f s, ending; the machines keep their state", self.idle)
                 break
-        (self.folder / PORT_FILE).unlink(missing_ok=True)
+            if _identity(self.folder / LOCK_FILE) != own:
+                log.info("the folder is gone, or somebody else's now: ending")
+                break
+            if _text(self.folder / PORT_FILE) != said:
+                log.warning("%s was damaged or removed, writing it again", PORT_FILE)
+                write_atomically(self.folder / PORT_FILE, said, mode=0o600)
+        if _text(self.folder / PORT_FILE) == said:
+            (self.folder / PORT_FILE).unlink(missing_ok=True)
         self.servers.stop()
         self.origin.stop()
         control.stop()
@@ -141,6 +148,22 @@ class Process:
 
     def do_end(self) -> None:
         self.ended.set()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file it is; None when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return None
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -140,6 +140,10 @@ class RehearsalProvider:
             on_line(f"rehearsal: {machine.name} is destroyed")
         self._end_when("absent")
 
+    def discard(self) -> None:
+        """Whatever state it is in: nothing of it runs any more; its folder may be removed."""
+        self.client.kill()
+
     def snapshot(self, machine: Machine, name: str, deadline: Deadline, on_line: OnLine) -> None:
         deadline.check()
         on_line("rehearsal: no snapshots")

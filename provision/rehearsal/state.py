@@ -115,11 +115,26 @@ class MachineState:
                 if not isinstance(self.data, dict):
                     raise ValueError("it does not describe a machine")
             except ValueError as error:
-                raise MachineError(
-                    f"{name}: the rehearsal's state is damaged: {self.path}",
-                    details=str(error),
-                    remedy="`./inv destroy`, then `./inv up`",
-                ) from error
+                raise self._damaged(str(error)) from error
+            self.require_whole()
+
+    def require_whole(self) -> None:
+        """See that the contents of all its files are there.
+
+        Raises:
+            MachineError: some are gone.
+        """
+        with self._lock:
+            lost = self.blobs.lacking(self.data.get("files", {}).values())
+        if lost:
+            raise self._damaged(f"the contents of {len(lost)} of its files are gone from {self.blobs.folder}")
+
+    def _damaged(self, seen: str) -> MachineError:
+        return MachineError(
+            f"{self.name}: the rehearsal's state is damaged: {self.path}",
+            details=seen,
+            remedy="`./inv destroy`, then `./inv up`",
+        )
 
     @contextmanager
     def reading(self) -> Iterator[dict[str, Any]]:
