@@ -17,11 +17,12 @@ from threading import Event, Lock
 from provision.artifacts.web import shown
 from provision.build import source_checkout
 from provision.build.base import Project, Source
-from provision.build.source_describe import Described
-from provision.build.source_git import Git, clear_locks, only_one
+from provision.build.source_describe import Described, named
+from provision.build.source_folder import clear_locks, only_one
+from provision.build.source_git import Git
 from provision.build.source_history import History
 from provision.build.source_repo import Repository, folder_name
-from provision.build.source_version import from_base, go_release, release_tags, stated_minor, version
+from provision.build.source_version import go_release, release_tags
 from provision.build.source_worktree import Worktrees
 from provision.clock import Deadline
 from provision.errors import ArtifactError
@@ -30,7 +31,6 @@ from provision.host.files import write_atomically
 _FULL = re.compile(r"^[0-9a-f]{40}$")
 _SHORT = re.compile(r"^[0-9a-f]{7,39}$")
 _PULL = re.compile(r"^pull/(\d+)(?:/head)?$")
-_BASE_GO = "staging/src/k8s.io/component-base/version/base.go"
 
 
 class Sources:
@@ -40,16 +40,19 @@ class Sources:
         cache_root: of the cache; ours are ``git/`` and ``worktrees/`` in it.
         say: told what takes time, in one line.
         ca: a PEM file with certificates for remotes.
+        offline: never open a connection; commits that are here, and checkouts, do without.
 
     Attributes:
         fetched_bytes: of all packs that came from remotes so far (lists of names, some kilobytes, are not counted).
     """
 
-    def __init__(self, cache_root: Path, say: Callable[[str], None], *, ca: Path | None = None) -> None:
+    def __init__(
+        self, cache_root: Path, say: Callable[[str], None], *, ca: Path | None = None, offline: bool = False
+    ) -> None:
         self.root = cache_root
         self.say = say
         self.fetched_bytes = 0
-        self._git = Git(ca=ca)
+        self._git = Git(ca=ca, offline=offline)
         self._counting = Lock()
 
     def resolve(
@@ -134,7 +137,7 @@ class Sources:
             commit=commit,
             tree=tree,
             dirty=False,
-            version=_named(project, shown(remote), commit, described, compatibility, read, dirty=False),
+            version=named(project, shown(remote), commit, described, compatibility, read, dirty=False),
             committed=int(when),
             go=go_release(read, f"{shown(remote)} at {commit[:12]}"),
         )
@@ -216,7 +219,7 @@ class Sources:
                 commit=checkout.commit,
                 tree=tree,
                 dirty=dirty,
-                version=_named(
+                version=named(
                     project, str(checkout.root), checkout.commit, described, compatibility, read, dirty=dirty
                 ),
                 committed=checkout.committed,
@@ -276,41 +279,6 @@ def _absolute(remote: str) -> str:
     """A remote that is a folder here, by its whole path: git is run from elsewhere."""
     local = Path(remote).expanduser()
     return str(local.absolute()) if local.is_dir() else remote
-
-
-def _named(
-    project: Project,
-    where: str,
-    commit: str,
-    described: Described | None,
-    compatibility: str | None,
-    read: Callable[[str], str | None],
-    *,
-    dirty: bool,
-) -> str:
-    """The version: by the nearest tag, unless that is older than what the source says of itself."""
-    stated = stated_minor(read(_BASE_GO) or "") if project == "kubernetes" else None
-    if described is not None:
-        match = re.match(r"v(\d+)\.(\d+)", described.tag)
-        tagged = (int(match[1]), int(match[2])) if match else (0, 0)
-        if stated is None or tagged >= stated:
-            return version(project, commit, described.tag, described.distance, dirty=dirty)
-    if compatibility:
-        return from_base(project, commit, compatibility, dirty=dirty)
-    if project != "kubernetes":
-        return commit[:14] + (".m" if dirty else "")
-    line = f"{stated[0]}.{stated[1]}" if stated else ""
-    seen = (
-        f"the nearest tag is {described.tag}, {described.distance} commits behind"
-        if described
-        else "no tag is behind it"
-    )
-    raise ArtifactError(
-        f"no tag of {where} says which version {commit[:12]} is",
-        details=seen + (f"; the source itself says {line}" if line else ""),
-        remedy=f"set kubernetes.compatibility to the release that it behaves like, such as {line or '1.36'}, "
-        "or fetch Kubernetes' tags into that repository (`git fetch --tags`)",
-    )
 
 
 def _size(count: int) -> str:

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from provision.build.base import Project
 from provision.build.source_describe import Described
-from provision.build.source_git import Git, ensure
+from provision.build.source_folder import ensure
+from provision.build.source_git import Git
 from provision.build.source_version import annotated_only
 from provision.clock import Deadline
 from provision.errors import ArtifactError
@@ -118,7 +119,7 @@ def _settings(git: Git, root: Path, deadline: Deadline) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Store:
-    """Where the captured states of one checkout are kept. Whoever calls has it to itself (`source_git.only_one`)."""
+    """Where the captured states of one checkout are kept. Whoever calls has it to itself (`source_folder.only_one`)."""
 
     git: Git
     path: Path

@@ -1,12 +1,19 @@
-"""Which release tag is the nearest behind a commit, as ``git describe`` counts: pure, over a graph of commits."""
+"""Which release tag is the nearest behind a commit, and the version that follows from it: pure.
+
+Counted as ``git describe`` counts, over a graph of commits.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from provision.build.source_version import Tag
+from provision.build.base import Project
+from provision.build.source_version import DIGITS, Tag, from_base, stated_minor, version
+from provision.errors import ArtifactError
 
+_BASE_GO = "staging/src/k8s.io/component-base/version/base.go"
 # Commit -> its parents as the commit itself names them; a parent that is no key is beyond what is known.
 Graph = Mapping[str, tuple[str, ...]]
 
@@ -77,3 +84,47 @@ def open_ends(graph: Graph) -> set[str]:
     """
     merges = (parents for parents in graph.values() if len(parents) > 1)
     return {parent for parents in merges for parent in parents if parent not in graph}
+
+
+def named(
+    project: Project,
+    where: str,
+    commit: str,
+    described: Described | None,
+    compatibility: str | None,
+    read: Callable[[str], str | None],
+    *,
+    dirty: bool,
+) -> str:
+    """The version: by the nearest tag, unless that is older than what the source says of itself.
+
+    Args:
+        where: the repository, for people.
+        compatibility: the release that it behaves like, when no tag says so.
+        read: the text of a file of the source, or None.
+
+    Raises:
+        ArtifactError: neither says it, or it is no version that Kubernetes' build takes.
+    """
+    stated = stated_minor(read(_BASE_GO) or "") if project == "kubernetes" else None
+    if described is not None:
+        match = re.match(r"v(\d+)\.(\d+)", described.tag)
+        tagged = (int(match[1]), int(match[2])) if match else (0, 0)
+        if stated is None or tagged >= stated:
+            return version(project, commit, described.tag, described.distance, dirty=dirty)
+    if compatibility:
+        return from_base(project, commit, compatibility, dirty=dirty)
+    if project != "kubernetes":
+        return commit[:DIGITS] + (".m" if dirty else "")
+    line = f"{stated[0]}.{stated[1]}" if stated else ""
+    seen = (
+        f"the nearest tag is {described.tag}, {described.distance} commits behind"
+        if described
+        else "no tag is behind it"
+    )
+    raise ArtifactError(
+        f"no tag of {where} says which version {commit[:12]} is",
+        details=seen + (f"; the source itself says {line}" if line else ""),
+        remedy=f"set kubernetes.compatibility to the release that it behaves like, such as {line or '1.36'}, "
+        "or fetch Kubernetes' tags into that repository (`git fetch --tags`)",
+    )

@@ -13,15 +13,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from provision.artifacts.web import shown
 from provision.clock import Deadline
@@ -102,11 +98,13 @@ class Git:
     Args:
         proxy: URL of a proxy for remotes; None leaves it to the environment and the user's configuration.
         ca: a PEM file with certificates for remotes; None likewise.
+        offline: remotes are not asked, but for those on this computer.
         stop: ends a call early when set.
     """
 
     proxy: str | None = None
     ca: Path | None = None
+    offline: bool = False
     stop: threading.Event | None = None
 
     def here(
@@ -150,9 +148,14 @@ class Git:
 
         Raises:
             RemoteFailed: it ended badly.
-            ArtifactError: it was stopped.
+            ArtifactError: it was stopped, or may not be asked.
             DeadlineExceeded, HostError: it did not end in time; there is no git.
         """
+        if self.offline and not remote.startswith(("file://", "/")):
+            raise ArtifactError(
+                f"--offline forbids to ask {shown(remote)}, and the cache does not hold what is needed of it",
+                remedy="run once without --offline, or name a local checkout: --path",
+            )
         settings = {**_ALWAYS, **_FETCHING, "remote.origin.url": remote}
         if self.proxy:
             settings["http.proxy"] = self.proxy
@@ -239,54 +242,3 @@ def _received(events: Path) -> int:
         if '"total_bytes"' in line:
             total += int(json.loads(line)["value"])
     return total
-
-
-@contextmanager
-def only_one(folder: Path, deadline: Deadline, what: str) -> Iterator[None]:
-    """Two runs never change ``folder`` at once; a killed run's lock is free.
-
-    Raises:
-        ArtifactError: another run still holds it when the deadline passes.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(f"{folder}.lock")
-    try:
-        lock.acquire(timeout=deadline.remaining())
-    except Timeout as error:
-        raise ArtifactError(
-            f"{what}: another run has been at work on it for {deadline.seconds:.0f} s",
-            remedy="let the other run end, then run this again",
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def clear_locks(repository: Path) -> None:
-    """Take away what a killed git left; the caller has the repository to itself."""
-    for pattern in ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*", "objects/**/tmp_obj_*"):
-        for left in repository.glob(pattern):
-            left.unlink(missing_ok=True)
-    for pattern in ("objects/incoming-*", "objects/tmp_objdir-*"):
-        for folder in repository.glob(pattern):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def ensure(git: Git, repository: Path, deadline: Deadline) -> None:
-    """A bare repository at this place, made whole or not at all.
-
-    Raises:
-        HostError: it cannot be made.
-    """
-    if (repository / "HEAD").is_file():
-        clear_locks(repository)
-        return
-    if repository.exists():
-        shutil.rmtree(repository)
-    repository.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{repository.name}.", dir=repository.parent) as half:
-        fresh = Path(half) / "git"
-        argv = ["init", "-q", "--bare", "--template=", str(fresh)]
-        git.here(argv, deadline).require(f"a git repository in {repository.parent} cannot be made")
-        fresh.rename(repository)

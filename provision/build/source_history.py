@@ -15,7 +15,8 @@ from pathlib import Path
 
 from provision.artifacts.web import shown
 from provision.build.source_describe import Described, behind, graph_of, nearest, open_ends
-from provision.build.source_git import RemoteFailed, ensure, unreachable
+from provision.build.source_folder import ensure
+from provision.build.source_git import RemoteFailed, unreachable
 from provision.build.source_repo import Progress, Repository, no_single
 from provision.build.source_version import Tag
 from provision.clock import Deadline

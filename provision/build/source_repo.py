@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from provision.artifacts.web import shown
-from provision.build.source_git import Git, RemoteFailed, ensure, unreachable
+from provision.build.source_folder import ensure
+from provision.build.source_git import Git, RemoteFailed, unreachable
 from provision.clock import Deadline
 from provision.errors import ArtifactError
 
@@ -50,7 +51,7 @@ class Ref:
 
 @dataclass
 class Repository:
-    """The commits of one remote. Whoever calls has it to itself (`source_git.only_one`).
+    """The commits of one remote. Whoever calls has it to itself (`source_folder.only_one`).
 
     Attributes:
         received: bytes of the packs that came in, so far.

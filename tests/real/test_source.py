@@ -297,6 +297,15 @@ def test_a_stop_is_heard(sources: Sources, no_proxy: None) -> None:
             sources.resolve("kubernetes", url, "master", soon(), stop=stop)
 
 
+def test_offline_only_this_computer_is_asked(repo: Repo, tmp_path: Path, no_proxy: None) -> None:
+    with serving(Files) as url:
+        remote = f"{url}/x.git"
+        sources = Sources(tmp_path / "cache", print, offline=True)
+        with pytest.raises(ArtifactError, match="--offline forbids to ask"):
+            sources.resolve("kubernetes", remote, "master", soon())
+        assert resolve(sources, repo, "master").commit == repo.commits["master"]
+
+
 def test_an_outer_git_does_not_reach_in(sources: Sources, repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_DIR", "/nowhere")
     monkeypatch.setenv("GIT_INDEX_FILE", "/nowhere/index")
@@ -351,7 +360,8 @@ def test_a_disk_without_room_leaves_nothing_behind(repo: Repo, tmp_path: Path) -
         "from provision.clock import Deadline\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))\n"
         "sources = Sources(Path(sys.argv[1]), print)\n"
-        "with sources.files(sources.resolve('kubernetes', sys.argv[2], sys.argv[3], Deadline(60)), Deadline(60)): pass\n"
+        "source = sources.resolve('kubernetes', sys.argv[2], sys.argv[3], Deadline(60))\n"
+        "with sources.files(source, Deadline(60)): pass\n"
     )
     cache = tmp_path / "cache"
     argv = [sys.executable, "-c", program, str(cache), repo.url, repo.commits["master"]]
