@@ -22,7 +22,7 @@ log = logging.getLogger("rehearsal")
 
 FORMAT = 1
 # Seconds in which a machine's small changes become one write.
-SOON = 0.05
+SOON = 0.25
 
 
 class Saver:
