@@ -19,7 +19,6 @@ from provision.clock import Deadline
 from provision.errors import ArtifactError
 from provision.facts.base import HostFacts
 
-
 _IMAGES = (
     "images: run `invoke images --export` while a cluster of these settings works, or name archives of them in "
     "`images.archives`; files: "
@@ -102,13 +101,13 @@ class ArtifactStore:
         lines = self.missing() if self.offline else ()
         if lines:
             files, them = ("1 file is", "it") if len(lines) == 1 else (f"{len(lines)} files are", "them")
-            images = "" if not any(line.startswith("image ") for line in lines) else _IMAGES
+            images = _IMAGES if any(line.startswith("image ") for line in lines) else ""
             raise ArtifactError(
                 f"{files} missing, and --offline forbids to fetch {them}",
                 details="\n".join(lines),
-                remedy=f"{images}run once without --offline, or put each below a folder by its address without the scheme "
-                '(FOLDER/dl.k8s.io/release/...) and write `mirrors: {"https://": FOLDER}`; a file that no lock pins '
-                "needs its checksum file beside it",
+                remedy=f"{images}run once without --offline, or put each below a folder by its address without the "
+                'scheme (FOLDER/dl.k8s.io/release/...) and write `mirrors: {"https://": FOLDER}`; a file that no lock '
+                "pins needs its checksum file beside it",
             )
 
     def require_room(self) -> None:
@@ -259,11 +258,11 @@ class ArtifactStore:
         wanted = [spec.url, *([spec.checksum_url] if spec.checksum_url and entry is None else [])]
         asked = [download.mirrored(url, self._mirrors()) for url in wanted]
         places = [download.local(url) for url in asked]
-        if spec.maker is None and all(place is not None and place.is_file() for place in places):
+        if all(place is not None and place.is_file() for place in places):
             return ()
         pinned = f" (sha256 {entry.sha256})" if entry else " (no lock pins it)"
         looked = [str(place) for place in places if place is not None and not place.is_file()]
-        here = f"; looked for: {' and '.join(looked)}" if looked and spec.maker is None else ""
+        here = f"; looked for: {' and '.join(looked)}" if looked else ""
         return (f"{spec.name} {spec.version}: {' and '.join(wanted)}{pinned}{here}",)
 
     def _note(self, digest: str, spec: ArtifactSpec) -> None:

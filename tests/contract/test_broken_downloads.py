@@ -391,6 +391,21 @@ def test_a_full_disk_says_where_and_how_much(
     assert rig.kept() == [] and rig.parts() == []
 
 
+def test_what_is_pinned_has_to_fit_before_anything_is_fetched(
+    tmp_path: Path, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(tmp_path, publisher, EXE)
+    rig.publish(PROGRAM)
+    rig.store().fetch(EXE.name, Deadline(60)).unlink()
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10 << 20))
+    error = rig.refused(rig.store().require_room)
+    assert error.exit_code == 3
+    assert "1 file to fetch" in error.what and "56 MiB more are needed" in error.what
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    rig.store().require_room()
+
+
 def test_a_disk_that_fills_up_meanwhile_is_not_left_full(
     tmp_path: Path, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:

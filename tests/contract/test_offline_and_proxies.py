@@ -31,7 +31,9 @@ def spec(name: str, *, checksum: bool = True) -> ArtifactSpec:
 
 
 SPECS = [spec("one.yaml"), spec("two.yaml", checksum=False), spec("three.yaml")]
-IMAGE = ArtifactSpec(name="pause.tar", version="3.10", url="image:registry/pause:3.10", checksum_url=None)
+IMAGE = ArtifactSpec(
+    name="pause.tar", version="3.10", url="image:registry/pause:3.10?platform=linux/amd64", checksum_url=None
+)
 BUILT = ArtifactSpec(name="kubelet.exe", version="1.37.0-a", url="build:kubernetes/t/kubelet.exe", checksum_url=None)
 
 
@@ -98,7 +100,7 @@ def test_all_that_is_missing_is_said_at_once_without_a_socket(tmp_path: Path, no
         f"one.yaml 1: https://up.test/v1/one.yaml (sha256 {'a' * 64})",
         "two.yaml 1: https://up.test/v1/two.yaml (no lock pins it)",
         "three.yaml 1: https://up.test/v1/three.yaml and https://up.test/v1/three.yaml.sha256 (no lock pins it)",
-        "pause.tar 3.10: image:registry/pause:3.10 (no lock pins it)",
+        "image registry/pause:3.10 for linux/amd64: no archive of it is here",
     ]
     assert "mirrors" in caught.value.remedy and "FOLDER" in caught.value.remedy
     for name in ("one.yaml", "two.yaml"):
