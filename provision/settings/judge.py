@@ -27,6 +27,7 @@ CHECKS: tuple[tuple[Check, tuple[str, ...]], ...] = (
     (versions.known_release, ("kubernetes.version",)),
     (versions.skew, ("kubernetes",)),
     (versions.binaries, ("kubernetes.binaries",)),
+    (versions.patches, ("kubernetes.kubeadm_patches", "machines")),
     (versions.components, ("kubernetes.extra_args",)),
     (versions.runtime, ("kubernetes.version", "containerd")),
     (versions.which_hcsshim, ("hcsshim",)),

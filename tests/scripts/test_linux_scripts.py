@@ -20,12 +20,21 @@ from provision.host.workspace import TEMPLATES
 from provision.plan import plan
 from provision.render.engine import parameters_of, render
 from provision.settings.complete import complete
-from provision.settings.model import Containerd, Kubernetes, Machine, Network, Settings
+from provision.settings.model import Chosen, Containerd, Kubernetes, Machine, Network, Settings, SourceState
 from provision.steps.base import ScriptCall, Step
 from provision.steps.probe import all_sections
 from tests.unit.steps.linux_facts import CONTROL_PLANE, SETTINGS
 
 SHELLCHECK = shutil.which("shellcheck") or str(Path(__file__).parents[2] / ".venv/bin/shellcheck")
+FROM_SOURCE = SourceState(
+    remote="https://github.com/kubernetes/kubernetes",
+    commit="0" * 40,
+    tree="1" * 40,
+    dirty=False,
+    version="1.38.0-alpha.0.12+0123456789abcd",
+    committed=1,
+    go="1.26.4",
+)
 VARIANTS: dict[str, Settings] = {
     "default": SETTINGS,
     "one-machine": complete(SETTINGS.model_copy(update={"machines": (CONTROL_PLANE,)})),
@@ -48,9 +57,28 @@ VARIANTS: dict[str, Settings] = {
                         "apiserver": {"note": 'it\'s "quoted" $HOME `x`'},
                     },
                     kubelet_config={"maxPods": 20, "evictionHard": {"memory.available": "100Mi"}},
+                    kubeadm_patches={
+                        "kube-apiserver+merge.yaml": {
+                            "metadata": {"annotations": {"note": 'it\'s "quoted" $HOME `x`'}}
+                        },
+                        "kubeletconfiguration.yaml": "maxPods: 30\n",
+                    },
                 )
             }
         )
+    ),
+    "from-source": SETTINGS.model_copy(
+        update={
+            "kubernetes": Kubernetes(version=FROM_SOURCE.version),
+            "chosen": Chosen(
+                control_plane="source",
+                version=FROM_SOURCE.version,
+                nodes=FROM_SOURCE.version,
+                source=FROM_SOURCE,
+                plane_source=FROM_SOURCE,
+                why="",
+            ),
+        }
     ),
 }
 
@@ -153,8 +181,8 @@ def test_programs_stay_in_the_short_list() -> None:
 
 PROGRAMS = frozenset(
     """
-    [ : apt-get break cat chmod command continue ctr cut cp date df exit export grep hostnamectl install ip journalctl
-    kubeadm kubectl local ln mkdir modprobe mv nft printf python3 read readonly return rm set sha256sum shift sleep stat
+    [ : apt-get break cat chmod command continue crictl ctr cut cp date df exit export grep hostnamectl install ip
+    journalctl kubeadm kubectl local ln mkdir modprobe mv nft printf python3 read readonly return rm set sha256sum shift sleep stat
     swapoff sysctl systemctl systemd-run tail tar test timedatectl timeout trap true umask uname
     """.split()  # noqa: SIM905 - a paragraph reads better than forty quotes
 )
@@ -222,8 +250,10 @@ def test_v1beta3_takes_a_table_of_arguments() -> None:
             cri_socket="unix:///s",
             taints=[],
             kubelet_args={"node-ip": "10.0.0.1"},
+            patches="/patches",
         )
     )
+    assert made["patches"] == {"directory": "/patches"}
     assert made["nodeRegistration"]["kubeletExtraArgs"] == {"node-ip": "10.0.0.1"}
 
 

@@ -27,6 +27,16 @@ BINARIES = (
     "kube-proxy.exe",
     "kube-log-runner.exe",
 )
+# Source: kubernetes.io, "Customizing components with the kubeadm API", patches.
+PATCHED = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubeletconfiguration",
+    "corednsdeployment",
+)
+_PATCH = re.compile(rf"(?P<target>{'|'.join(PATCHED)})[\w.-]*?(?:\+(?:strategic|merge|json))?\.(?:json|yaml)")
 COMPONENTS = ("apiserver", "controller-manager", "scheduler", "etcd", "kubelet", "kube-proxy")
 
 
@@ -179,7 +189,7 @@ def skew(settings: Settings) -> Iterator[Finding]:
     if (node.major, node.minor) > (plane.major, plane.minor):
         if chosen is not None and kubernetes.control_plane in ("release", "ci"):
             what = f"control_plane: {kubernetes.control_plane} is {control_plane}"
-            remedy = f"write control_plane: auto (or source), or build a kubelet of"
+            remedy = "write control_plane: auto (or source), or build a kubelet of"
         else:
             better = node.line if knowledge.released(nodes) else f"ci/latest-{node.line}"
             what, remedy = control_plane, f"raise kubernetes.version to {better}, or build a kubelet of"
@@ -209,6 +219,26 @@ def binaries(settings: Settings) -> Iterator[Finding]:
                 ("kubernetes", "binaries", name),
                 "no machine runs a file of this name",
                 (f"did you mean {near}? " if near else "") + f"known: {', '.join(BINARIES)}",
+            )
+
+
+def patches(settings: Settings) -> Iterator[Finding]:
+    """kubeadm reads what a patch is for from the name of its file."""
+    for name, content in settings.kubernetes.kubeadm_patches.items():
+        path = ("kubernetes", "kubeadm_patches", name)
+        match = _PATCH.fullmatch(name)
+        if match is None:
+            yield Finding(
+                path,
+                "kubeadm would not know what this patch is for",
+                f"name it TARGET, an optional suffix, an optional +strategic, +merge or +json, and .yaml or .json, such"
+                f" as kube-apiserver0+merge.yaml; targets: {', '.join(PATCHED)}",
+            )
+        elif not isinstance(content, (str, dict, list)) or not content:
+            yield Finding(path, "the patch is empty", "write its content as text, or as YAML below its name")
+        elif match["target"] == "kubeletconfiguration" and settings.windows:
+            yield Finding(
+                path, f"kubernetes.kubeadm_patches: {name} reaches Linux machines; kubelet_config reaches all"
             )
 
 
