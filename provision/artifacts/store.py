@@ -13,6 +13,7 @@ from provision.artifacts.base import ArtifactSpec, Maker, OnBytes
 from provision.artifacts.cache import Cache, file_digest
 from provision.artifacts.checksums import published_digest
 from provision.artifacts.lock import ArtifactLock, Entry
+from provision.artifacts.transfer import discard, finished
 from provision.artifacts.verify import require_usable
 from provision.artifacts.web import Web, shown
 from provision.clock import Deadline
@@ -220,15 +221,15 @@ class ArtifactStore:
             digest = file_digest(part)
             if expected in (None, digest):
                 break
-            download.discard(part)
+            discard(part)
             if not resumed:  # else the first part may have been another file's: once more, whole
                 raise _wrong(spec, url, str(expected), digest, pinned=entry is not None)
         try:
             require_usable(spec, part, programs=not self.lock.document.rehearsed)
         except ArtifactError:
-            download.discard(part)
+            discard(part)
             raise
-        download.finished(part)
+        finished(part)
         return self.cache.adopt(part, digest), checked
 
     def _published(self, spec: ArtifactSpec, deadline: Deadline) -> str | None:

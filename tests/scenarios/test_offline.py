@@ -1,4 +1,4 @@
-"""A cluster is made again from its lock with --offline: nobody is asked for a file or an image, by the origin's count."""
+"""A cluster is made again from its lock with --offline: the origin counts no request, for a file or an image."""
 
 from __future__ import annotations
 
