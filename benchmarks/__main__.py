@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 
 from benchmarks import makespan, scale, second_run, startup, transfer
-from benchmarks.measure import Row, table
+from benchmarks.measure import Failed, Row, as_installed, table
 
 ALL = {
     "startup": startup.rows,
@@ -30,11 +30,21 @@ def main() -> int:
         print(f"no benchmark has {flags.only} in its name: {', '.join(ALL)}", file=sys.stderr)
         return 1
     found: list[Row] = []
-    for name, rows in chosen.items():
-        print(f"measuring {name}", file=sys.stderr, flush=True)
-        found += rows()
+    failed = False
+    try:
+        with as_installed():
+            for name, rows in chosen.items():
+                print(f"measuring {name}", file=sys.stderr, flush=True)
+                try:
+                    found += rows()
+                except Failed as error:
+                    failed = True
+                    print(f"{name}: {error}", file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     print(json.dumps([{**asdict(row), "met": row.met} for row in found], indent=2) if flags.json else table(found))
-    return 0 if all(row.met for row in found) else 1
+    return 1 if failed or not all(row.met for row in found) else 0
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import resource
 import sys
-from time import perf_counter
+from time import perf_counter, process_time
 
 
 def main() -> int:
@@ -17,13 +17,18 @@ def main() -> int:
     from provision.app.session import open_session
     from provision.app.up import converge
     from provision.console import Screen
+    from provision.errors import ProvisionError
     from provision.plan import plan
 
     started = perf_counter()
-    session = open_session()
-    made = plan(session.settings)
-    screen = Screen(quiet=True, rehearsed=session.rehearsed)
-    outcome = converge(session, made, None, screen, sequential=sequential)
+    try:
+        session = open_session()
+        made = plan(session.settings)
+        screen = Screen(quiet=True, rehearsed=session.rehearsed)
+        outcome = converge(session, made, None, screen, sequential=sequential)
+    except ProvisionError as error:
+        print(f"{error.what} {error.details}".replace("\n", " "), file=sys.stderr)
+        return error.exit_code
     seconds = perf_counter() - started
     needs = {step.name: list(step.needs) for step in made.steps}
     spent = {name: end.seconds for name, end in outcome.result.ends.items() if end.outcome == "done"}
@@ -36,6 +41,7 @@ def main() -> int:
                 "provider_seconds": outcome.provider_seconds,
                 "spent": spent,
                 "needs": needs,
+                "processor": process_time(),
                 "peak_kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
             }
         )
