@@ -2,7 +2,8 @@
 """Who makes what nobody publishes: builds from source, the user's own files, images; and where sources come from.
 
 The caches of compilers and repositories are shared by all clusters of a computer, rehearsed ones too: a build is
-real wherever it goes.
+real wherever it goes. Compilers, repositories and registries are imported where they are used: they are slow to
+import, and most runs make nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from provision.app.resolve import Asked
@@ -20,22 +22,6 @@ from provision.artifacts.base import ArtifactSpec, Maker, OnBytes
 from provision.artifacts.cache import Cache, file_digest
 from provision.artifacts.lock import ArtifactLock
 from provision.build.base import Built, OnProgress, Source
-from provision.build.compile import Builder
-from provision.build.images import (
-    REPOSITORY,
-    control_plane_image,
-    image_from_release,
-    image_tag,
-    nearest_release,
-    program_place,
-    reference,
-)
-from provision.build.images_http import Access
-from provision.build.images_names import Reference
-from provision.build.images_oci import Manifest, encode
-from provision.build.images_registry import PulledImage, Registry
-from provision.build.pe import check_program
-from provision.build.source import Sources
 from provision.build.targets import BY_NAME
 from provision.clock import Deadline
 from provision.doctor.host import memory_mib
@@ -43,6 +29,12 @@ from provision.errors import ArtifactError
 from provision.guests.base import OnLine
 from provision.settings.model import Settings, SourceState
 from provision.steps.build import program_of
+
+if TYPE_CHECKING:
+    from provision.build.images_http import Access
+    from provision.build.images_names import Reference
+    from provision.build.images_registry import PulledImage
+    from provision.build.source import Sources
 
 # What stands for the version of a program that has none in it, such as kube-log-runner.
 UNSTAMPED = "0.0.0-unstamped"
@@ -113,10 +105,14 @@ class Makers:
         )
 
     def _sources(self, on_line: OnLine) -> Sources:
+        from provision.build.source import Sources
+
         return Sources(self.root, on_line, ca=self.settings.network.ca)
 
     def program(self, path: Path, name: str) -> str:
         """See `Ways.program`; a program that shows no version has that of nobody."""
+        from provision.build.pe import check_program
+
         return check_program(path, "windows" if name.endswith(".exe") else "linux") or UNSTAMPED
 
     # Files
@@ -156,6 +152,8 @@ class Makers:
         on_line: OnLine,
         stop: threading.Event | None,
     ) -> dict[str, Built]:
+        from provision.build.compile import Builder
+
         targets = [BY_NAME[program_of(spec)] for spec in specs]
         source = Source(project=targets[0].project, **self.state(specs[0]).model_dump())
         most = self._memory(max(target.memory_mib for target in targets))
@@ -179,20 +177,23 @@ class Makers:
         """The archive of a control plane's image with the program that was built, or one of the user's own."""
         if "?tree=" not in spec.url:
             return _archive(spec)
+        from provision.build import images
+        from provision.build.images_registry import Registry
+
         name, source = program_of(spec), self.state(spec)
         program = self._build([spec], deadline, None, _silent, stop)[name].path
         cache = Cache(self.root)
         if self.rehearsed:
-            image = reference(f"{REPOSITORY}/{name}:{image_tag(spec.version)}")
-            base, place = _nothing(image), program_place(name)
-            return image_from_release(
+            image = images.reference(f"{images.REPOSITORY}/{name}:{images.image_tag(spec.version)}")
+            base, place = _nothing(image), images.program_place(name)
+            return images.image_from_release(
                 base, program, image, cache, place=place, committed=source.committed, deadline=deadline, stop=stop
             ).path
-        release = f"{REPOSITORY}/{name}:{image_tag(nearest_release(spec.version))}"
+        release = f"{images.REPOSITORY}/{name}:{images.image_tag(images.nearest_release(spec.version))}"
         pinned = self._lock().image(release, PLATFORM)
         registry = Registry(cache, self._access(), offline=self.offline)
         try:
-            made = control_plane_image(
+            made = images.control_plane_image(
                 name,
                 program,
                 cache,
@@ -208,7 +209,7 @@ class Makers:
             if not self.offline:
                 raise
             # Nothing may be asked, and the release image is not here: a program of its own needs none.
-            made = control_plane_image(
+            made = images.control_plane_image(
                 name, program, cache, version=spec.version, committed=source.committed, deadline=deadline,
                 registry=None, stop=stop,
             )  # fmt: skip
@@ -217,6 +218,8 @@ class Makers:
         return made.path
 
     def _access(self) -> Access:
+        from provision.build.images_http import Access
+
         network = self.settings.network
         mirrors = {
             host: [where] if isinstance(where, str) else list(where) for host, where in network.registries.items()
@@ -236,6 +239,9 @@ class Makers:
 
 def _nothing(image: Reference) -> PulledImage:
     """An image without anything in it: what a rehearsal, which asks no registry, builds on."""
+    from provision.build.images_oci import Manifest, encode
+    from provision.build.images_registry import PulledImage
+
     config = encode({"os": "linux", "architecture": "amd64", "config": {}})
     digest = f"sha256:{hashlib.sha256(config).hexdigest()}"
     descriptor = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest, "size": len(config)}
