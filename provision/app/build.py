@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json as json_format
 import os
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from provision import knowledge
+from provision.app.paths import cache_root
 from provision.app.resolve import CONTAINERD, HCSSHIM, Asked, Kind, asked_source
-from provision.app.session import cache_root
 from provision.artifacts.cache import Cache
 from provision.build.base import Built, Project, Source
 from provision.build.compile import Builder, by_project
@@ -19,10 +21,9 @@ from provision.build.source import Sources
 from provision.build.targets import BY_NAME, DEFAULTS, Target, chosen
 from provision.clock import Deadline, monotonic, utc_now
 from provision.console import Screen, duration
-from provision.doctor.host import memory_mib
 from provision.errors import ArtifactError
 from provision.settings.load import load
-from provision.settings.model import Settings
+from provision.settings.model import Kubernetes, Settings
 
 _FETCH = 1800.0  # seconds until a repository has given one commit, over a slow line
 _BUILD = 4 * 3600.0  # seconds for everything there is, on a slow computer
@@ -67,12 +68,19 @@ def build(
             f"one source cannot give {' and '.join(asked)}",
             remedy="build the components of one project at a time",
         )
-    sources = Sources(cache.root, screen.say)
-    builder = Builder(cache, sources, _memory(), screen.say, offline=offline)
+    network = settings.network
+    told = _Told(screen)
+    sources = Sources(cache.root, told, ca=network.ca)
 
     def make(what: Asked, targets: Sequence[Target]) -> _Made:
-        source = _source(sources, what, screen)
-        return what, source, _build(builder, source, targets, screen, debug=debug)
+        with told.of("source", f"{what.project} {what.value}"):
+            source = _source(sources, what, network.proxy)
+        screen.say(f"{what.project} {what.value} is {source.version}, from {what.remote}")
+        built = _known(cache, sources, source, targets, debug=debug)
+        if built is None:
+            builder = Builder(cache, sources, _memory(), screen.say, offline=offline)
+            built = _build(builder, source, targets, screen, debug=debug)
+        return what, source, built
 
     done = [make(_asked(project, settings, given, remote), targets) for project, targets in asked.items()]
     received = sources.fetched_bytes
@@ -131,43 +139,84 @@ def _release(project: Project, settings: Settings) -> str:
     return knowledge.kubernetes_patch(version)
 
 
-def _source(sources: Sources, asked: Asked, screen: Screen) -> Source:
+class _Told:
+    """What sources say while they fetch: on a terminal one live line, else lines."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._step = ""
+        self._what = ""
+        self._since: float | None = None
+
+    @contextmanager
+    def of(self, step: str, what: str) -> Iterator[None]:
+        """While a step lasts; it is shown from its first word on."""
+        self._step, self._what, self._since = step, what, None
+        outcome = "failed"
+        try:
+            yield
+            outcome = "done"
+        finally:
+            if self._since is not None:
+                self._screen.ended(_ROW, self._step, outcome, self._what, monotonic() - self._since)
+                self._screen.end()
+            self._step = ""
+
+    def __call__(self, text: str) -> None:
+        if not self._screen.live or not self._step:
+            self._screen.say(text)
+            return
+        if self._since is None:
+            self._since = monotonic()
+            self._screen.begin([])
+            self._screen.started(_ROW, self._step, self._what)
+        self._screen.waits(_ROW, self._step, text)
+
+
+def _source(sources: Sources, asked: Asked, proxy: str | None) -> Source:
     until = Deadline(_FETCH, f"fetching {asked.project} {asked.value}")
     if asked.kind == "path":
-        found = sources.capture(asked.project, Path(asked.value), until, compatibility=asked.compatibility)
-    else:
-        found = sources.resolve(asked.project, asked.remote, asked.value, until, compatibility=asked.compatibility)
-    screen.say(f"{asked.project} {asked.value} is {found.version}, from {asked.remote}")
-    return found
+        return sources.capture(asked.project, Path(asked.value), until, compatibility=asked.compatibility)
+    return sources.resolve(
+        asked.project, asked.remote, asked.value, until, compatibility=asked.compatibility, proxy=proxy
+    )
+
+
+def _known(
+    cache: Cache, sources: Sources, source: Source, targets: Sequence[Target], *, debug: bool
+) -> dict[str, Built] | None:
+    """All of it, where all of it has been built before."""
+    builder = Builder(cache, sources, None, lambda _text: None)
+    found = {target.name: builder.known(source, target, debug=debug) for target in targets}
+    there = {name: built for name, built in found.items() if built is not None}
+    return there if len(there) == len(targets) else None
 
 
 def _build(
     builder: Builder, source: Source, targets: Sequence[Target], screen: Screen, *, debug: bool
 ) -> dict[str, Built]:
-    names = [target.name for target in targets]
-    todo = [target.name for target in targets if builder.known(source, target, debug=debug) is None]
-    if not todo:
-        return builder.build(source, targets, Deadline(_BUILD), debug=debug)
+    names = ", ".join(target.name for target in targets)
     began = monotonic()
     screen.begin([])
-    screen.started(_ROW, _STEP, f"{', '.join(todo)} {source.version}")
+    screen.started(_ROW, _STEP, f"{names} {source.version}")
 
     def progress(done: int, of: int | None, what: str) -> None:
         screen.waits(_ROW, _STEP, f"{done} of {of} packages, {what}" if of else what)
 
     outcome = "failed"
     try:
-        until = Deadline(_BUILD, f"building {', '.join(names)}")
-        built = builder.build(source, targets, until, progress, debug=debug)
+        built = builder.build(source, targets, Deadline(_BUILD, f"building {names}"), progress, debug=debug)
         outcome = "done"
     finally:
-        screen.ended(_ROW, _STEP, outcome, ", ".join(todo), monotonic() - began)
+        screen.ended(_ROW, _STEP, outcome, names, monotonic() - began)
         screen.end()
     return built
 
 
 def _memory() -> int | None:
     """MiB that compilers may take."""
+    from provision.doctor.host import memory_mib  # what was built before needs no compiler
+
     total, free = memory_mib()
     return max(_KEEP_MIB, (free or total) - _KEEP_MIB) if total else None
 
@@ -196,9 +245,14 @@ def _finish(screen: Screen, done: Sequence[_Made], received: int, seconds: float
     if asked.project != "kubernetes" or not any(name in built for name in ("kubelet.exe", "kube-proxy.exe")):
         screen.say("next: invoke build --list")
     elif asked.kind == "path":
-        screen.say(f"next: invoke up --set kubernetes.path={asked.value}")
+        screen.say(f"next: invoke up --path {shlex.quote(asked.value)}")
     else:
-        screen.say(f"next: invoke up --set kubernetes.sha={source.commit}")
+        screen.say(f"next: invoke up --sha {source.commit}" + _other(asked.remote))
+
+
+def _other(remote: str) -> str:
+    """The flag of a repository that is not Kubernetes' own."""
+    return "" if remote == Kubernetes().remote else f" --remote {shlex.quote(remote)}"
 
 
 def _document(done: Sequence[_Made], received: int, seconds: float, *, debug: bool) -> dict[str, object]:

@@ -6,7 +6,7 @@ import json as json_format
 from collections.abc import Iterable
 from pathlib import Path
 
-from provision.app.session import cache_root
+from provision.app.paths import cache_root
 from provision.artifacts.cache import Cache
 from provision.artifacts.inventory import Item, Pruned, inventory
 from provision.artifacts.inventory import prune as prune_cache

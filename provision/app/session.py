@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast, get_args
 
-from platformdirs import user_cache_path
-
 from provision.app.made import Makers
+from provision.app.paths import cache_root
 from provision.app.resolve import Pins, Resolved, Unresolved, Ways, resolve, with_chosen
 from provision.artifacts import download
 from provision.artifacts import words as words_of
@@ -33,8 +32,6 @@ from provision.rehearsal.provider import RehearsalProvider
 from provision.rehearsal.published import published
 from provision.settings.load import Loaded, judged_again, load, with_provider
 from provision.settings.model import Machine, ProviderName, Settings
-
-APP = "hybrid-provision"
 
 
 @dataclass(frozen=True)
@@ -149,11 +146,6 @@ class Session:
         """Hold the cluster for a command that changes something."""
         with cluster_lock(self.workspace.lock, command):
             yield
-
-
-def cache_root() -> Path:
-    """Where the files of real clusters are kept: ``HYBRID_CACHE``, else the user's cache folder."""
-    return Path(os.environ.get("HYBRID_CACHE") or user_cache_path(APP))
 
 
 def named(sha: str, ref: str, path: str, remote: str) -> list[str]:

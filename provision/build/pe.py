@@ -23,7 +23,7 @@ _EXECUTABLE, _DLL = 0x0002, 0x2000
 _SYSTEMS = {"windows": "Windows", "linux": "Linux"}
 
 _VERSION = rb"v\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?(?:\.m)?"
-_STAMPED = re.compile(rb"(?<![0-9A-Za-z.+_-])(" + _VERSION + rb")\0")
+_STAMPED = re.compile(rb"(?<![!-~])(" + _VERSION + rb")\0")
 
 Data = bytes | mmap.mmap
 

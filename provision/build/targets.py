@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rapidfuzz import process
-
 from provision.artifacts.base import Os
 from provision.build.base import Project
 from provision.errors import ArtifactError
@@ -126,6 +124,8 @@ def chosen(words: Sequence[str], arch: str = "amd64") -> tuple[Target, ...]:
     for word in words:
         found = GROUPS.get(word, (word,) if word in BY_NAME else None)
         if found is None:
+            from rapidfuzz import process  # takes its time, and most names are right
+
             guess = process.extractOne(word, [*BY_NAME, *GROUPS], score_cutoff=60)
             raise ArtifactError(
                 f"there is no component {word} to build",
