@@ -13,7 +13,7 @@ import pytest
 
 from provision.clock import Deadline
 from provision.errors import AuthenticationRefused, DeadlineExceeded, Refused, StepFailed, Unreachable
-from provision.guests.base import Script
+from provision.guests.base import Boot, Guest, Script
 from provision.guests.connect import wait_for
 from provision.rehearsal.contract import Streams
 from provision.rehearsal.serving import Pipe
@@ -345,6 +345,40 @@ def test_reboot_is_not_believed_before_the_boot_changed(rig: Rig) -> None:
     guest.reboot(Deadline(30), said.append)
     assert rig.box.boots == 2
     assert said == ["restarting", "restarted"]
+
+
+def test_a_reboot_is_one_command_and_the_answers_that_it_waits_for(rig: Rig) -> None:
+    guest = rig.guest()
+    guest.run(rig.script(rig.say("x")), Deadline(20))
+    asked: list[str] = []
+
+    def ask(of: Guest, deadline: Deadline) -> Boot:
+        asked.append(of.run(rig.script(rig.say("facts")), deadline).out.strip())
+        return Boot(of.boot_id(deadline))
+
+    before = guest.boot_id(Deadline(20))
+    count = guest.traffic.commands
+    booted = guest.reboot(Deadline(30), ask=ask)
+    assert booted.id != before
+    assert set(asked) == {"facts"}
+    assert guest.traffic.commands - count == 1 + 2 * len(asked)
+
+
+def test_a_restart_whose_answer_is_lost_is_not_believed(rig: Rig) -> None:
+    guest = rig.guest()
+    guest.run(rig.script(rig.say("x")), Deadline(20))
+    rig.box.up = False
+    with pytest.raises(Unreachable):
+        guest.reboot(Deadline(10))
+    assert rig.box.boots == 1
+
+
+def test_what_stays_pending_after_a_restart_is_told(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("provision.guests.common.SETTLE", 1.0)
+    guest = rig.guest()
+    booted = guest.reboot(Deadline(30), ask=lambda of, limit: Boot(of.boot_id(limit), "updates"))
+    assert booted.pending == "updates"
+    assert rig.box.boots == 2
 
 
 def test_a_machine_that_does_not_go_down(rig: Rig) -> None:

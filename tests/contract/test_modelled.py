@@ -11,6 +11,7 @@ import pytest
 
 from provision.clock import Deadline, poll
 from provision.errors import DeadlineExceeded
+from provision.facts.base import parse_facts
 from provision.guests.base import Endpoint, Script, Transport
 from provision.guests.common import CommonGuest
 from provision.guests.connect import connect
@@ -19,6 +20,7 @@ from provision.rehearsal.park import Park
 from provision.rehearsal.serving import LoopThread
 from provision.rehearsal.ssh_server import serve_ssh
 from provision.rehearsal.wsman_server import serve_wsman
+from provision.render.engine import render
 from provision.secrets import Secret
 
 from .conftest import HOST_KEY
@@ -94,6 +96,16 @@ def test_a_restart_is_proved(modelled: Modelled) -> None:
     time.sleep(1.1)
     guest.reboot(Deadline(60))
     assert guest.boot_id(Deadline(30)) != before
+    guest.close()
+
+
+def test_the_boot_that_a_restart_ends_is_the_one_of_the_facts(modelled: Modelled) -> None:
+    # They are compared: told in two forms, every answer would be one of a new boot.
+    guest = modelled.guest()
+    probe = "facts/windows/probe.ps1" if modelled.windows else "facts/linux/probe.sh"
+    said = guest.run(Script("probe", render(probe, sections=["os"])), Deadline(60)).require()
+    os = parse_facts(said.out)["os"]
+    assert guest.boot_id(Deadline(30)) == os["boot_time" if modelled.windows else "boot_id"]
     guest.close()
 
 
