@@ -93,17 +93,21 @@ def judged(session: Session, seen: Observation) -> list[str]:
 
 
 def _clock(machine: Machine, world: World) -> list[str]:
+    facts = world.machine(machine.name)
     try:
-        facts = world.machine(machine.name)
+        # None: nobody can say, which is no reason to warn.
+        kept = machine.os == "windows" or facts.get(linux.Os).clock_synchronised is not False
         said = facts.get(windows.Os).time if machine.os == "windows" else facts.get(linux.Os).time
         there = datetime.fromisoformat(said)
     except (UnknownFact, ValueError):
         return []
     there = there if there.tzinfo else there.replace(tzinfo=UTC)
     off = (there - utc_now()).total_seconds()
-    if abs(off) <= CLOCK_LIMIT:
-        return []
-    return [f"{machine.name}: its clock is {abs(off):.0f} s {'ahead' if off > 0 else 'behind'} of this computer's"]
+    findings = [] if kept else [f"{machine.name}: no time service keeps its clock right (see `timedatectl` on it)"]
+    if abs(off) > CLOCK_LIMIT:
+        side = "ahead" if off > 0 else "behind"
+        findings.append(f"{machine.name}: its clock is {abs(off):.0f} s {side} of this computer's")
+    return findings
 
 
 def _stamp(session: Session, machine: Machine, world: World) -> list[str]:

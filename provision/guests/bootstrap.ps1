@@ -8,12 +8,11 @@ Set-StrictMode -Version 2.0
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
 $Folder = Join-Path -Path $env:ProgramData -ChildPath 'hybrid\scripts'
-if (-not (Test-Path -LiteralPath $Folder)) {
+if (-not (Test-Path -LiteralPath $Folder) -or -not (Get-Acl -LiteralPath $Folder).AreAccessRulesProtected) {
     $null = New-Item -ItemType Directory -Force -Path $Folder
-    # What stands here runs as SYSTEM: nobody but administrators may write (or read) it.
+    # What stands here runs as SYSTEM: nobody but administrators may write (or read) it, whoever made the folder.
     $null = & icacls.exe $Folder '/inheritance:r' '/grant' '*S-1-5-18:(OI)(CI)F' '*S-1-5-32-544:(OI)(CI)F'
     if ($LASTEXITCODE -ne 0) {
-        Remove-Item -LiteralPath $Folder -Force
         throw "icacls.exe ended with exit code $LASTEXITCODE"
     }
 }

@@ -34,6 +34,7 @@ class KubernetesRow:
         log_query_gate: NodeLogQuery has to be switched on by its feature gate.
         instance_config: kubeadm writes the CRI socket to instance-config.yaml, not into kubeadm-flags.env.
         cgroup_v1: the Linux kubelet still starts on cgroup v1.
+        log_rotation: kube-log-runner starts a new file when the log has grown (-log-file-size, -log-file-age).
         sources: where the row's facts stand.
     """
 
@@ -48,6 +49,7 @@ class KubernetesRow:
     log_query_gate: bool
     instance_config: bool
     cgroup_v1: bool
+    log_rotation: bool
     sources: tuple[str, ...]
 
 
@@ -68,6 +70,7 @@ RELEASES: dict[str, KubernetesRow] = {
             log_query_gate=False,
             instance_config=True,
             cgroup_v1=False,
+            log_rotation=True,
             sources=(
                 _NOTES.format("1.37") + " (read at rc.0)",
                 "kubernetes#136016: kubeadm v1beta3 removed",
@@ -84,6 +87,7 @@ RELEASES: dict[str, KubernetesRow] = {
             log_query_gate=False,
             instance_config=True,
             cgroup_v1=False,
+            log_rotation=True,
             sources=(_NOTES.format("1.36"), _CONTAINERD_SOURCE, "latest patch: rancher/rancher#56840, 2026-08-21"),
         ),
         KubernetesRow(
@@ -97,6 +101,7 @@ RELEASES: dict[str, KubernetesRow] = {
             log_query_gate=True,
             instance_config=True,
             cgroup_v1=False,
+            log_rotation=True,
             sources=(
                 _NOTES.format("1.35"),
                 "kubernetes#133779, #133778: --pod-infra-container-image removed",
@@ -115,8 +120,10 @@ RELEASES: dict[str, KubernetesRow] = {
             log_query_gate=True,
             instance_config=True,
             cgroup_v1=True,
+            log_rotation=True,
             sources=(
                 _NOTES.format("1.34"),
+                "log_rotation: kubernetes/kubernetes#127667",
                 "KEP-5100: WinDSR and WinOverlay locked to true in 1.34",
                 _CONTAINERD_SOURCE,
                 "latest patch: rancher/rancher#56842, 2026-08-21",
@@ -132,6 +139,7 @@ RELEASES: dict[str, KubernetesRow] = {
             log_query_gate=True,
             instance_config=False,
             cgroup_v1=True,
+            log_rotation=False,
             sources=(
                 _NOTES.format("1.33"),
                 "KEP-5100: WinDSR beta and on in 1.33",

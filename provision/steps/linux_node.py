@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Mapping
 
 from provision import knowledge
+from provision.errors import StepFailed
 from provision.facts.base import World
 from provision.facts.files import Installed
 from provision.facts.linux import Card, Containerd, Egress, Kernel, Network, Os, Programs, Services
 from provision.render.engine import render
 from provision.settings.model import Machine, Settings
-from provision.steps.base import Judgement, Missing, Satisfied, ScriptCall, Step
+from provision.steps.base import Context, Judgement, Missing, Satisfied, ScriptCall, Step
 from provision.steps.components import component_faults, wanted_digests
 from provision.steps.delivery import deliver_step
 from provision.steps.images import image_steps
@@ -41,7 +42,7 @@ def linux_steps(settings: Settings, machine: Machine) -> tuple[Step, ...]:
     return (
         _card(settings, machine),
         _host_name(machine),
-        _kernel(machine),
+        _kernel(settings, machine),
         _programs(settings, machine),
         deliver_step(settings, machine),
         _containerd(settings, machine),
@@ -120,8 +121,32 @@ def _host_name(machine: Machine) -> Step:
     )
 
 
-def _kernel(machine: Machine) -> Step:
+def _old_cgroups(settings: Settings, world: World, machine: Machine) -> str:
+    """Why kubelet and kubeadm refuse the machine's control groups; empty when they take them."""
+    version = settings.kubernetes.version
+    allowed = knowledge.kubernetes(version).cgroup_v1 or settings.kubernetes.kubelet_config.get("failCgroupV1") is False
+    if allowed or world.machine(machine.name).get(Os).cgroup != 1:
+        return ""
+    return f"it runs with cgroup v1, on which kubelet {version} does not start"
+
+
+def _kernel(settings: Settings, machine: Machine) -> Step:
+    script = ScriptCall(template="linux/30-kernel.sh")
+
+    def apply(ctx: Context) -> None:
+        old = _old_cgroups(settings, ctx.world, machine)
+        if old:
+            raise StepFailed(
+                f"{machine.name}: {old}",
+                remedy="boot it with `systemd.unified_cgroup_hierarchy=1` on the kernel's command line or take a newer "
+                "box; or set `kubernetes.kubelet_config.failCgroupV1: false`",
+            )
+        ctx.run(script)
+
     def check(_: Settings, world: World) -> Judgement:
+        old = _old_cgroups(settings, world, machine)
+        if old:
+            return Missing(old)
         kernel = world.machine(machine.name).get(Kernel)
         wanted = {
             "overlay": kernel.overlay,
@@ -142,10 +167,11 @@ def _kernel(machine: Machine) -> Step:
         lane="system",
         machine=machine.name,
         needs=(f"up@{machine.name}",),
-        reads=frozenset({"kernel"}),
+        reads=frozenset({"os", "kernel"}),
         changes=("kernel",),
         check=check,
-        scripts=(ScriptCall(template="linux/30-kernel.sh"),),
+        scripts=(script,),
+        apply=apply,
         timeout=120,
     )
 

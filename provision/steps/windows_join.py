@@ -18,6 +18,8 @@ from provision.steps.windows_network import ADDRESS_LIMIT, card_faults, route_fa
 CRI_SOCKET = "npipe:////./pipe/containerd-containerd"
 # Keeps Linux pods that name no OS away; what runs on Windows tolerates it, as in upstream's CI.
 TAINT = {"key": "os", "value": "windows", "effect": "NoSchedule"}
+# The kubelet's log on the node: a new file after so much, old files go after a week.
+LOG_SIZE, LOG_AGE = "50Mi", "168h"
 HIDDEN = "(token)"
 # Seconds more than the script's own limit, so that its error (with the last thing seen) comes first.
 SLACK = 120.0
@@ -48,8 +50,10 @@ def kubelet_command(settings: Settings, machine: Machine) -> str:
         flags["container-runtime-endpoint"] = CRI_SOCKET
     flags |= settings.kubernetes.extra_args.get("kubelet", {})
     words = " ".join(f"--{name}={_value(value)}" for name, value in flags.items())
-    log = "C:\\var\\log\\kubelet\\kubelet.log"
-    return f"C:\\k\\kube-log-runner.exe --log-file={log} C:\\k\\kubelet.exe --windows-service {words}"
+    log = "--log-file=C:\\var\\log\\kubelet\\kubelet.log"
+    if knowledge.kubernetes(settings.kubernetes.version).log_rotation:
+        log += f" --log-file-size={LOG_SIZE} --log-file-age={LOG_AGE}"
+    return f"C:\\k\\kube-log-runner.exe {log} C:\\k\\kubelet.exe --windows-service {words}"
 
 
 def _value(value: str) -> str:

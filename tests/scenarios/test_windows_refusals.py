@@ -158,6 +158,7 @@ def test_a_join_is_refused(
         ("C:\\k\\kubelet.exe --windows-service --config=C:\\var\\lib\\kubelet\\config.yaml", "CgroupsPerQOS"),
         ("C:\\k\\kubeadm.exe --windows-service", "did not respond"),
         ("C:\\k\\kube-log-runner.exe --frobnicate C:\\k\\kubelet.exe", "not defined"),
+        ("C:\\k\\kube-log-runner.exe --log-file-size=big C:\\k\\kubelet.exe", "invalid value"),
         ("C:\\k\\kube-log-runner.exe --log-file=C:\\nowhere\\x.log C:\\k\\kubelet.exe", "cannot find the path"),
     ],
 )

@@ -24,7 +24,13 @@ from provision.rehearsal.standin import StandIn, read_standin
 if TYPE_CHECKING:
     from provision.rehearsal.models.windows import WindowsMachine
 
-_RUNNER_FLAGS = ("log-file", "log-file-size", "log-file-age", "flush-interval", "also-stdout", "redirect-stderr")
+_RUNNER_FLAGS = ("log-file", "also-stdout", "redirect-stderr")
+_ROTATION = {
+    "log-file-size": r"\d+(Ki|Mi|Gi|k|M|G)?",
+    "log-file-age": r"(\d+(h|m|s))+",
+    "flush-interval": r"(\d+(h|m|s))+",
+}
+_ROTATION_FLAGS = tuple(_ROTATION)
 
 
 @service_main("kube-log-runner")
@@ -32,10 +38,14 @@ def log_runner(started: Started) -> None:
     """kube-log-runner.exe: opens the log and runs the program that follows its own flags."""
     words = list(started.arguments)
     log = None
+    rotates = knowledge.kubernetes(started.what.version.removeprefix("v")).log_rotation
+    known = _RUNNER_FLAGS + (_ROTATION_FLAGS if rotates else ())
     while words and words[0].startswith("-"):
         name, equals, value = words.pop(0).lstrip("-").partition("=")
-        if name not in _RUNNER_FLAGS:
+        if name not in known:
             raise ServiceDies(f"flag provided but not defined: -{name}")
+        if name in _ROTATION_FLAGS and not re.fullmatch(_ROTATION[name], value):
+            raise ServiceDies(f'invalid value "{value}" for flag -{name}')
         if name == "log-file":
             log = value if equals else words.pop(0)
     if not words:

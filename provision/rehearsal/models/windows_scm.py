@@ -220,7 +220,7 @@ def _run(machine: WindowsMachine, service: dict[str, Any]) -> None:
         raise ServiceError(NO_ANSWER)
     arguments = split_arguments(rest)
     # A runner's child is open as well.
-    service["images"] = [ntpath.normpath(w).lower() for w in (path, *arguments[:2]) if w.lower().endswith(".exe")]
+    service["images"] = [ntpath.normpath(w).lower() for w in (path, *arguments) if w.lower().endswith(".exe")]
     try:
         main(Started(machine, service["name"], what, path, arguments))
         if machine.faults.strikes("service-dies"):

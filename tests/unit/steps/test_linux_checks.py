@@ -74,6 +74,7 @@ BROKEN: list[tuple[str, tuple[Any, ...], Any, str]] = [
     ("card@cp1", ("cp1", "network", "cards", "kube", "mac"), "00:50:56:3f:ff:ff", "is on kube (00:50:56:3f:ff:ff)"),
     ("card@cp1", ("cp1", "network", "kept"), "", "would not come back after a boot"),
     ("host-name@cp1", ("cp1", "os", "hostname"), "ubuntu", "it is ubuntu"),
+    ("kernel@cp1", ("cp1", "os", "cgroup"), 1, "cgroup v1, on which kubelet 1.36.4 does not start"),
     ("kernel@cp1", ("cp1", "kernel", "overlay"), False, "lacking: overlay"),
     ("kernel@cp1", ("cp1", "kernel", "bridge_filter"), False, "lacking: br_netfilter"),
     ("kernel@cp1", ("cp1", "kernel", "ip_forward"), False, "ip_forward"),
@@ -257,3 +258,12 @@ def test_extra_arguments_reach_their_component() -> None:
     for name in ("profiling", "quota-backend-bytes", "node-labels", "runtime-config"):
         assert text.count(f'name: "{name}"') == 1
     assert text.count('name: "feature-gates"') == 3
+
+
+@pytest.mark.parametrize(
+    "kubernetes", [{"version": "1.34.7"}, {"kubelet_config": {"failCgroupV1": False}}], ids=["older", "asked-for"]
+)
+def test_cgroup_v1_is_taken_where_the_kubelet_takes_it(kubernetes: dict[str, Any]) -> None:
+    settings = SETTINGS.model_copy(update={"kubernetes": SETTINGS.kubernetes.model_copy(update=kubernetes)})
+    step = next(step for step in linux_steps(settings, settings.control_plane) if step.name == "kernel@cp1")
+    assert isinstance(step.judge(settings, world(changed("cp1", "os", "cgroup", to=1))), Satisfied)

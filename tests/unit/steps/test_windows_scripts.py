@@ -77,7 +77,8 @@ def test_what_outlives_a_connection_is_detached() -> None:
 def test_the_kubelets_command_line() -> None:
     command = kubelet_command(SETTINGS, WORKER)
     assert command.startswith(
-        "C:\\k\\kube-log-runner.exe --log-file=C:\\var\\log\\kubelet\\kubelet.log C:\\k\\kubelet.exe --windows-service "
+        "C:\\k\\kube-log-runner.exe --log-file=C:\\var\\log\\kubelet\\kubelet.log "
+        "--log-file-size=50Mi --log-file-age=168h C:\\k\\kubelet.exe --windows-service "
     )
     words = command.split()
     for word in (
@@ -93,6 +94,7 @@ def test_the_kubelets_command_line() -> None:
 
 def test_the_kubelet_of_an_older_kubeadm_is_told_the_socket() -> None:
     settings = with_kubernetes(version="1.33.13")
+    assert "--log-file-size" not in kubelet_command(settings, WORKER)  # its kube-log-runner would not start with it
     assert "--container-runtime-endpoint=npipe:////./pipe/containerd-containerd" in kubelet_command(settings, WORKER)
 
 

@@ -337,6 +337,26 @@ facts_containerd() {
         "$(json_bool test -S /run/containerd/containerd.sock)" "$list"
 }
 
+# Kubernetes' images by name with their digests, and the archives that were imported; nothing while containerd is down.
+facts_images() {
+    local name kind digest rest list='' imported='' path
+    while read -r name kind digest rest; do
+        case "$name $digest" in
+            ' '* | sha256:* | *' ' | 'REF '*) continue ;;
+            *' sha256:'*) list="$list${list:+, }\"$name\": \"$digest\"" ;;
+        esac
+    done <<< "$(limited ctr --connect-timeout 3s -n k8s.io images ls 2>/dev/null || true)"
+    if [ -d /var/lib/hybrid/images ]; then
+        for path in /var/lib/hybrid/images/*; do
+            if [ -f "$path" ]; then
+                read -r digest rest < "$path"
+                imported="$imported${imported:+, }$(json_text "${path##*/}"): \"$digest\""
+            fi
+        done
+    fi
+    printf '{"names": %s, "imported": %s}' "{$list}" "{$imported}"
+}
+
 # How far kubeadm came. Our marks are written after kubeadm ended well; its files may be left by one that was killed.
 facts_kubeadm() {
     local path list='' initialised=false joined=false digest='' authority='' line
@@ -495,6 +515,7 @@ FACTS="$FACTS, \"delivered\": $(section_text facts_delivered 10)"
 FACTS="$FACTS, \"installed\": $(section_text facts_installed 10)"
 FACTS="$FACTS, \"services\": $(section_text facts_services 10)"
 FACTS="$FACTS, \"containerd\": $(section_text facts_containerd 10)"
+FACTS="$FACTS, \"images\": $(section_text facts_images 10)"
 FACTS="$FACTS, \"kubeadm\": $(section_text facts_kubeadm 10)"
 FACTS="$FACTS, \"stamp\": $(section_text facts_stamp 10)"
 FACTS="$FACTS, \"cluster.nodes\": $(section_text facts_cluster_nodes 30)"

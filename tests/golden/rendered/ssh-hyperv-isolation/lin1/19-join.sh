@@ -69,6 +69,9 @@ nodeRegistration:
     - name: "node-ip"
       value: "192.168.56.11"
 CONFIG
+# kubeadm's patches as the settings have them, and no others.
+rm -rf /var/lib/hybrid/kubeadm/patches
+
     kubeadm join --config=/run/hybrid-join.yaml
     printf 'ended well\n' > /var/lib/hybrid/kubeadm/joined
 fi

@@ -5,7 +5,7 @@
 # taints): a kubelet on Windows does not read that file, and the first start, by kubeadm, is the one that registers
 # the node. A script that reads the file at each start would need a program that makes a service of a script, and
 # would still find no file at the first start. 80-join.ps1 adds what kubeadm wrote beyond that, should it ever.
-$Command = 'C:\k\kube-log-runner.exe --log-file=C:\var\log\kubelet\kubelet.log C:\k\kubelet.exe --windows-service --config=C:\var\lib\kubelet\config.yaml --bootstrap-kubeconfig=C:\etc\kubernetes\bootstrap-kubelet.conf --kubeconfig=C:\etc\kubernetes\kubelet.conf --cert-dir=C:\var\lib\kubelet\pki --hostname-override=winw1 --node-ip=192.168.56.12 --register-with-taints=os=windows:NoSchedule --cgroups-per-qos=false --enforce-node-allocatable="" --resolv-conf="" --windows-priorityclass=ABOVE_NORMAL_PRIORITY_CLASS --v=2'
+$Command = 'C:\k\kube-log-runner.exe --log-file=C:\var\log\kubelet\kubelet.log --log-file-size=50Mi --log-file-age=168h C:\k\kubelet.exe --windows-service --config=C:\var\lib\kubelet\config.yaml --bootstrap-kubeconfig=C:\etc\kubernetes\bootstrap-kubelet.conf --kubeconfig=C:\etc\kubernetes\kubelet.conf --cert-dir=C:\var\lib\kubelet\pki --hostname-override=winw1 --node-ip=192.168.56.12 --register-with-taints=os=windows:NoSchedule --cgroups-per-qos=false --enforce-node-allocatable="" --resolv-conf="" --windows-priorityclass=ABOVE_NORMAL_PRIORITY_CLASS --v=2'
 
 # Common to all our scripts: strict rules, no progress bars, one way to run a program, one place for the
 # script's own results (they end up beside the facts in the last line).
