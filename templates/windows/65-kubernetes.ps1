@@ -13,10 +13,17 @@ $Digests = {{ digests | ps }}
 New-Item -ItemType Directory -Path 'C:\k' -Force | Out-Null
 Add-ToPath 'C:\k'
 if (-not (Test-Installed 'kubernetes' $Digests)) {
-    $changed = @()
-    foreach ($name in @($Digests.Keys | Sort-Object)) {
+    $due = @($Digests.Keys | Sort-Object | Where-Object { (Get-Digest "C:\k\$_") -ne $Digests[$_] })
+    $before = Get-ServiceState 'kubelet'
+    $ends = $before -eq 'Running' -and ($due -contains 'kubelet.exe' -or $due -contains 'kube-proxy.exe')
+    if ($ends) {
+        # Both are ended before anything is replaced: whatever happens from here on, what starts again is the new one.
+        Write-Output 'stopping the kubelet'
+        Stop-Service -Name kubelet -Force
+        Stop-Process -Name kube-proxy -Force -ErrorAction SilentlyContinue
+    }
+    foreach ($name in $due) {
         $target = "C:\k\$name"
-        if ((Get-Digest $target) -eq $Digests[$name]) { continue }
         $source = Assert-Delivered $name $Digests
         Write-Output "installing $name"
         Copy-Item -LiteralPath $source -Destination "$target.new" -Force
@@ -24,11 +31,10 @@ if (-not (Test-Installed 'kubernetes' $Digests)) {
         if (Test-Path -LiteralPath $target) { Move-Item -LiteralPath $target -Destination "$target.old" -Force }
         Move-Item -LiteralPath "$target.new" -Destination $target -Force
         Remove-Item -LiteralPath "$target.old" -Force -ErrorAction SilentlyContinue
-        $changed += $name
     }
-    if ($changed -contains 'kubelet.exe' -and (Get-ServiceState 'kubelet') -eq 'Running') {
-        Write-Output 'restarting the kubelet'
-        Restart-Service -Name kubelet -Force
+    if ($ends) {
+        Write-Output 'starting the kubelet, which starts kube-proxy'
+        Start-Service -Name kubelet
     }
     Save-Installed 'kubernetes' $Digests @($Digests.Keys | Sort-Object | ForEach-Object { "C:\k\$_" })
 }

@@ -164,6 +164,19 @@ def test_a_changed_line_changes_the_nodes_programs_and_nothing_else(tmp_path: Pa
     assert workspace.missing() == [] and workspace.up() == []
 
 
+def test_the_old_kube_proxy_ends_before_it_is_replaced(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, {"path": "/src/kubernetes"}, source(RELEASED))
+    first = workspace.cluster()
+    assert not first.up().failures
+    (old,) = first.park.get("winw1").proxies  # type: ignore[attr-defined]
+    workspace.state = source(f"{RELEASED}-dirty")
+    second = workspace.cluster()
+    second.park = second.provider.park = first.park  # the same machines, with what runs on them
+    result = second.up()
+    assert not result.failures, complaint(result)
+    assert old.killed.is_set()
+
+
 def test_masters_commit_gets_a_control_plane_of_the_newest_ci_build(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path, {"ref": "master"}, source(MASTER))
     workspace.up()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from provision import knowledge
@@ -11,8 +11,8 @@ from provision.rehearsal.models.windows_containerd import cri_fault
 from provision.rehearsal.models.windows_hns import hns
 from provision.rehearsal.models.windows_kubelet import node_report
 from provision.rehearsal.models.windows_process import Program, WindowsProcess, machine_environment
-from provision.rehearsal.models.windows_table import ProgramError, program
-from provision.rehearsal.powershell.box import CommandError
+from provision.rehearsal.models.windows_table import ProgramError, command, matches, program
+from provision.rehearsal.powershell.box import Bound, CommandError
 
 if TYPE_CHECKING:
     from provision.rehearsal.models.windows import WindowsMachine
@@ -88,6 +88,23 @@ def kube_proxy(call: Program) -> int:
     finally:
         proxies.remove(call.process)
     return 0xC000013A
+
+
+@command("Stop-Process")
+def stop_process(process: WindowsProcess, bound: Bound) -> Iterable[object]:
+    """Stop-Process -Name: of all programs only kube-proxy.exe runs as a process of its own here."""
+    proxies = list(process.machine.proxies)
+    for name in bound.texts("Name"):
+        if not proxies or not matches("kube-proxy", name):
+            raise CommandError(
+                f'Cannot find a process with the name "{name}". Verify the process name and call the cmdlet again.',
+                "NoProcessFoundForGivenName",
+                category="ObjectNotFound",
+                exception="Microsoft.PowerShell.Commands.ProcessCommandException",
+            )
+        for proxy in proxies:
+            proxy.killed.set()
+    return ()
 
 
 def _judge(call: Program, flags: Mapping[str, str]) -> None:

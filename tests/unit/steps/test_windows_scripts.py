@@ -136,6 +136,7 @@ def test_the_older_join_configuration_has_a_table_of_arguments() -> None:
         cri_socket="npipe:////./pipe/containerd-containerd",
         taints=[],
         kubelet_args={"node-ip": "192.168.56.11"},
+        patches="",
     )
     assert yaml.safe_load(text)["nodeRegistration"]["kubeletExtraArgs"] == {"node-ip": "192.168.56.11"}
 
