@@ -119,6 +119,7 @@ def plan(
         "remote": "the git repository of --sha or --ref (default: kubernetes.remote)",
         "component": "a program (kubelet.exe) or a group: windows, linux, tests, all; repeatable "
         "(default: kubelet.exe and kube-proxy.exe)",
+        "to": "a folder that gets a copy of each program, under its name",
         "debug": "keep symbols and paths, and do not optimise: for a debugger",
         "list": "show what has been built",
     },
@@ -132,6 +133,7 @@ def build(
     path: str = "",
     remote: str = "",
     component: Sequence[str] | None = None,
+    to: str = "",
     debug: bool = False,
     list: bool = False,
     json: bool = False,
@@ -139,7 +141,7 @@ def build(
 ) -> None:
     """Build Kubernetes from a commit, branch, pull request or checkout; what was built before is there at once."""
     source = {"sha": sha, "ref": ref, "path": path, "remote": remote}
-    flags = {"component": component or (), "debug": debug, "list": list, "offline": offline}
+    flags = {"component": component or (), "to": to, "debug": debug, "list": list, "offline": offline}
     _call("build", variables=variables, set=set or (), json=json, **source, **flags)
 
 

@@ -7,7 +7,7 @@ import json
 import sys
 from dataclasses import asdict
 
-from benchmarks import makespan, scale, second_run, startup, transfer
+from benchmarks import build, makespan, scale, second_run, startup, transfer
 from benchmarks.measure import Failed, Row, as_installed, table
 
 ALL = {
@@ -16,6 +16,7 @@ ALL = {
     "makespan": makespan.rows,
     "scale": scale.rows,
     "transfer": transfer.rows,
+    "build": build.rows,
 }
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json as json_format
 import os
 import shlex
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from provision import knowledge
@@ -41,12 +44,16 @@ def build(
     path: str = "",
     remote: str = "",
     component: Sequence[str] = (),
+    to: str = "",
     debug: bool = False,
     list: bool = False,
     json: bool = False,
     offline: bool = False,
 ) -> int:
     """Build what has not been built; returns 0 when every program is there and checked.
+
+    Args:
+        to: a folder that gets a copy of each program, under its name.
 
     Raises:
         ArtifactError: the source, the compiler or a program could not be had.
@@ -83,11 +90,13 @@ def build(
         return what, source, built
 
     done = [make(_asked(project, settings, given, remote), targets) for project, targets in asked.items()]
+    if to:
+        done = [(what, source, _copied(built, Path(to).expanduser().resolve())) for what, source, built in done]
     received = sources.fetched_bytes
     if json:
         print(json_format.dumps(_document(done, received, monotonic() - began, debug=debug), indent=2))
     else:
-        _finish(screen, done, received, monotonic() - began)
+        _finish(screen, done, received, monotonic() - began, debug=debug)
     return 0
 
 
@@ -213,6 +222,18 @@ def _build(
     return built
 
 
+def _copied(built: dict[str, Built], folder: Path) -> dict[str, Built]:
+    """The programs where the user wants them; each is there whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, one in built.items():
+        with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}.") as beside:
+            copy = Path(beside) / name
+            shutil.copyfile(one.path, copy)
+            copy.chmod(0o755)
+            copy.replace(folder / name)
+    return {name: replace(one, path=folder / name) for name, one in built.items()}
+
+
 def _memory() -> int | None:
     """MiB that compilers may take."""
     from provision.doctor.host import memory_mib  # what was built before needs no compiler
@@ -224,7 +245,7 @@ def _memory() -> int | None:
 # What was made, and what there is
 
 
-def _finish(screen: Screen, done: Sequence[_Made], received: int, seconds: float) -> None:
+def _finish(screen: Screen, done: Sequence[_Made], received: int, seconds: float, *, debug: bool) -> None:
     rows = [
         (
             one.name,
@@ -239,10 +260,14 @@ def _finish(screen: Screen, done: Sequence[_Made], received: int, seconds: float
     screen.say("")
     screen.table("", ("file", "version", "size", "built in", "path"), rows)
     screen.say("")
-    fetched = f"; {_megabytes(received)} fetched" if received else "; nothing was fetched"
-    screen.say(f"built and checked in {duration(seconds)}{fetched}", "bold green")
+    fetched = f"{_megabytes(received)} fetched" if received else "nothing was fetched"
+    screen.say(f"built and checked in {duration(seconds)}; {fetched}", "bold green")
     asked, source, built = done[0]
-    if asked.project != "kubernetes" or not any(name in built for name in ("kubelet.exe", "kube-proxy.exe")):
+    kubelet = built.get("kubelet.exe")
+    if kubelet is not None and debug:  # the cluster's own builds are those without --debug
+        own = f"kubernetes.binaries={{kubelet.exe: {kubelet.path}}}"
+        screen.say(f"next: invoke up --set {shlex.quote(own)}")
+    elif kubelet is None and "kube-proxy.exe" not in built:
         screen.say("next: invoke build --list")
     elif asked.kind == "path":
         screen.say(f"next: invoke up --path {shlex.quote(asked.value)}")
@@ -317,6 +342,8 @@ def _show(records: Sequence[Record], *, as_json: bool) -> int:
 
 
 def _megabytes(size: int) -> str:
+    if size < 99_950:
+        return f"{size / 1e3:.1f} kB"
     return f"{size / 1e6:.1f} MB" if size < 99.95e6 else f"{size / 1e6:.0f} MB"
 
 
