@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -140,6 +141,7 @@ def read(folder: Path) -> Iterator[Event]:
         try:
             row = json.loads(line)
             event = Event(row.pop("at"), row.pop("what"), row)
+            datetime.fromisoformat(event.at)
         except (ValueError, KeyError, AttributeError, TypeError):
             continue
         yield event

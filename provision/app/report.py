@@ -11,7 +11,7 @@ from typing import Any
 from provision import journal as journals
 from provision.app.session import open_session
 from provision.console import clean, duration
-from provision.errors import Refused
+from provision.errors import HostError, Refused
 from provision.host.files import write_atomically
 from provision.render.engine import render_page
 
@@ -79,6 +79,11 @@ def report(
             remedy="invoke up",
         )
     folder = chosen[0]
+    if not any(event.what == "run-started" for event in journals.read(folder)):
+        raise HostError(
+            f"{folder / 'journal.jsonl'} is damaged: no run begins in it",
+            remedy="look at another run (`invoke report --run=...`); this one's own logs are beside it",
+        )
     target = Path(to).resolve() if to else folder / "report.html"
     write_atomically(target, render_page("report/run.html", page=page_of(folder)))
     label = " (rehearsal)" if session.rehearsed else ""

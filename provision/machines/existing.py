@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from provision.clock import Deadline, poll
-from provision.errors import AuthenticationRefused, MachineError, Refused, SettingsError
+from provision.errors import AuthenticationRefused, DeadlineExceeded, MachineError, Refused, SettingsError
 from provision.facts.base import MachineState
 from provision.guests.base import Endpoint, OnLine
 from provision.guests.certificates import read_certificate
@@ -24,6 +24,8 @@ from provision.settings.model import Machine, Settings
 _PORTS = {"ssh": 22, "winrm": 5985}
 _HTTPS_PORT = 5986
 _PROBE_SECONDS = 3.0
+# Seconds for a machine that nobody here starts: it runs, or is being restarted, or its description is wrong.
+_PATIENCE = 60.0
 
 Ask = Callable[[str], str]
 
@@ -73,7 +75,7 @@ class ExistingProvider:
             seen = probe(machine)
             return (True, "") if seen is None else (None, seen)
 
-        waited = deadline.at_most(self._settings.timeouts.boot, f"{machine.name} at {machine.host}")
+        waited = deadline.at_most(min(_PATIENCE, self._settings.timeouts.boot), f"{machine.name} at {machine.host}")
         seen = probe(machine)
         if seen is None:
             return
@@ -81,7 +83,14 @@ class ExistingProvider:
             raise MachineError(
                 f"{machine.name}: {seen}", remedy=f"correct `host` of machine {machine.name} in variables.yaml"
             )
-        poll(answers, waited, every=2.0)
+        try:
+            poll(answers, waited, every=2.0)
+        except DeadlineExceeded as error:
+            raise MachineError(
+                f"{machine.name} does not answer",
+                details=error.details,
+                remedy="start it, look at its address and its firewall, then run `invoke up` again",
+            ) from error
 
     def endpoint(self, machine: Machine) -> Endpoint:
         """From the settings; which have the password, or from the prompt, asked once."""

@@ -43,7 +43,8 @@ def observe(
     facts = {name: MachineFacts(state=states.get(name, "absent")) for name in names}
     known = frozenset(name for name in known if facts[name].state == "running")
     facts |= {name: before.machine(name) for name in known}
-    cluster = before.cluster if tools.settings.control_plane.name in known else MachineFacts()
+    master = tools.settings.control_plane.name
+    cluster = before.cluster if master in known else MachineFacts(state=facts[master].state)
     tools.world.update(lambda _: World(machines=facts, cluster=cluster, host=tools.store.facts()))
     running = [name for name in names if facts[name].state == "running" and name not in known]
 

@@ -96,3 +96,13 @@ def test_a_stopped_process_is_an_error_that_names_it_and_destroy_ends_it(work: F
     finally:
         if not gone(pid, 0.01):
             os.kill(pid, signal.SIGCONT)
+
+
+def test_a_damaged_journal_is_no_bug(work: Folder) -> None:
+    (run,) = (rehearsal(work) / "runs").iterdir()
+    (run / "journal.jsonl").write_bytes(b'garbage\n\xff\xfe\n{"at": 1, "what": "x"}\n[]\n')
+    done = work.run("report")
+    assert done.returncode == 3, done.stderr
+    assert "journal.jsonl is damaged" in done.stderr
+    assert work.up()["applied"] == []
+    assert work.run("report").returncode == 0
