@@ -13,6 +13,7 @@ from provision.steps.delivery import depot_steps
 from provision.steps.host import fetch_steps, prepare_step, up_step
 from provision.steps.images import depot_images_step
 from provision.steps.linux_node import linux_steps
+from provision.steps.prepull import prepull_steps
 from provision.steps.ready import ready_steps
 from provision.steps.windows_node import windows_steps
 
@@ -48,6 +49,8 @@ def plan(settings: Settings) -> Plan:
     for machine in settings.windows:
         steps += windows_steps(settings, machine)
 
+    steps += prepull_steps(settings)
+
     # Nodes, kube-proxy, DNS and a Windows pod that answers.
     steps += ready_steps(settings)
     return Plan(tuple(steps))
@@ -66,11 +69,7 @@ def refuse_what_is_not_built(settings: Settings) -> None:
         )
     for asked, wanted in (
         ("containerd.from_source", settings.containerd.from_source),
-        ("containerd.config", bool(settings.containerd.config)),
         ("hcsshim", any((settings.hcsshim.sha, settings.hcsshim.ref, settings.hcsshim.path))),
-        ("network.registries", bool(settings.network.registries)),
-        ("network.ca", settings.network.ca is not None),
-        ("features.prepull", settings.features.prepull),
     ):
         if wanted:
             raise Refused(f"`{asked}` is not built into this version yet", remedy=f"take `{asked}` out of the settings")

@@ -27,7 +27,9 @@ from provision.clock import Deadline
 from provision.doctor.host import memory_mib
 from provision.errors import ArtifactError
 from provision.guests.base import OnLine
+from provision.secrets import Secret
 from provision.settings.model import Settings, SourceState
+from provision.settings.registries import registries
 from provision.steps.build import program_of
 
 if TYPE_CHECKING:
@@ -221,10 +223,22 @@ class Makers:
         from provision.build.images_http import Access
 
         network = self.settings.network
-        mirrors = {
-            host: [where] if isinstance(where, str) else list(where) for host, where in network.registries.items()
-        }
-        return Access(mirrors=lambda: self.settings.mirrors, registries=mirrors, proxy=network.proxy, ca=network.ca)
+        mirrors = {row.host: row.mirrors for row in registries(network)}
+
+        def credentials(host: str) -> tuple[str, Secret] | None:
+            known = network.pull_secrets.get(host)
+            if known is None:
+                return None
+            user, _, password = known.reveal().partition(":")
+            return user, Secret(password)
+
+        return Access(
+            mirrors=lambda: self.settings.mirrors,
+            registries=mirrors,
+            proxy=network.proxy,
+            ca=network.ca,
+            credentials=credentials,
+        )
 
     def state(self, spec: ArtifactSpec) -> SourceState:
         """The state of the source that a file is built from."""

@@ -68,6 +68,19 @@ class Images(Section):
         return sha256 is not None and self.imported.get(archive) == sha256
 
 
+class Registries(Section):
+    """What we wrote for containerd's registries, and the authorities that we brought.
+
+    Attributes:
+        files: ``<folder>/<file>`` below ``certs.d`` -> SHA-256.
+        authorities: name -> whether the system trusts it.
+    """
+
+    name: ClassVar[str] = "registries"
+    files: Mapping[str, str] = Field(default_factory=dict)
+    authorities: Mapping[str, bool] = Field(default_factory=dict)
+
+
 class Stamp(Section):
     """The settings that shaped the machine, as JSON text; empty or None when nothing was written yet."""
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict
 
 from provision.facts.base import Section
-from provision.facts.files import Delivered, Images, Installed, Stamp
+from provision.facts.files import Delivered, Images, Installed, Registries, Stamp
 
 __all__ = [
     "SECTIONS",
@@ -23,6 +23,7 @@ __all__ = [
     "Network",
     "Os",
     "Programs",
+    "Registries",
     "Service",
     "Services",
     "Stamp",
@@ -169,6 +170,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Delivered,
     Installed,
     Services,
+    Registries,
     Containerd,
     Images,
     Kubeadm,

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict
 
 from provision.facts.base import Section
-from provision.facts.files import Delivered, Images, Installed, Stamp
+from provision.facts.files import Delivered, Images, Installed, Registries, Stamp
 
 __all__ = [
     "SECTIONS",
@@ -25,6 +25,7 @@ __all__ = [
     "Network",
     "NodeSettings",
     "Os",
+    "Registries",
     "Stamp",
 ]
 
@@ -256,6 +257,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Firewall,
     Delivered,
     Installed,
+    Registries,
     Containerd,
     Images,
     Kubelet,

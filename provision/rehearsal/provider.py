@@ -7,6 +7,7 @@ import secrets
 import threading
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from provision.clock import Deadline, poll
 from provision.errors import MachineError
@@ -17,14 +18,29 @@ from provision.host.files import write_atomically
 from provision.host.workspace import Workspace
 from provision.rehearsal.client import Client
 from provision.rehearsal.faults import parse as parse_faults
+from provision.rehearsal.registry import Site, secret_of
 from provision.rehearsal.state import stored_names
 from provision.secrets import Secret
 from provision.settings.model import Machine, Settings
+from provision.settings.registries import authorization, registries
 
 USER = "vagrant"
 SUFFIX = "-rehearsal"
 
 _STATES: Mapping[str, MachineState] = {"off": "off", "booting": "unreachable", "running": "running"}
+
+
+def sites(settings: Settings) -> tuple[Site, ...]:
+    """The mirrors that the settings name, as the rehearsal plays them: each wants the pull secret that is known."""
+    secrets = {host: secret_of(authorization(secret)) for host, secret in settings.network.pull_secrets.items()}
+    found = []
+    for row in registries(settings.network):
+        for url in row.mirrors:
+            parts = urlsplit(url)
+            found.append(Site(f"{parts.netloc}{parts.path}", row.host, secrets.get(parts.netloc, "")))
+        if row.host in secrets:
+            found.append(Site(urlsplit(row.server).netloc, row.host, secrets[row.host]))
+    return tuple(found)
 
 
 def shown(name: str) -> str:
@@ -162,7 +178,7 @@ class RehearsalProvider:
         rehearsal = self.settings.rehearsal
         self.check()
         self._credentials()
-        self.client.configure(rehearsal.scale, rehearsal.faults)
+        self.client.configure(rehearsal.scale, rehearsal.faults, sites(self.settings))
 
     def _spec(self, machine: Machine) -> dict[str, Any]:
         credentials = self._credentials()

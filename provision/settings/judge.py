@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from provision.settings.checks import Finding, machines, networks, versions
+from provision.settings.checks import Finding, machines, networks, registries, versions
 from provision.settings.model import Settings
 from provision.settings.problems import Origin, Path, Problem
 
@@ -35,6 +35,8 @@ CHECKS: tuple[tuple[Check, tuple[str, ...]], ...] = (
     (versions.network_plugin_on_windows, ("cni", "calico", "antrea", "flannel", "machines")),
     (networks.sizes, ("network",)),
     (networks.egress, ("network",)),
+    (registries.registries, ("network.registries",)),
+    (registries.containerd_config, ("containerd",)),
     (networks.addresses, ("network.machines", "machines")),
     (networks.macs, ("machines", "provider")),
     (machines.one_control_plane, ("machines",)),

@@ -16,6 +16,7 @@ PREFIX = "HYBRID_"
 # Variables of ours that are about this computer, not about a cluster.
 NOT_SETTINGS = frozenset({"HYBRID_CACHE"})
 PASSWORD = "HYBRID_PASSWORD_"  # noqa: S105 - the name of a variable
+REGISTRY = "HYBRID_REGISTRY_"
 
 
 def password_variable(machine: str) -> str:
@@ -44,7 +45,7 @@ def apply_environment(document: Document, environment: Mapping[str, str], *, bas
     """
     passwords: dict[str, Secret] = {}
     for variable in sorted(environment):
-        if not variable.startswith(PREFIX) or variable in NOT_SETTINGS:
+        if not variable.startswith(PREFIX) or variable.startswith(REGISTRY) or variable in NOT_SETTINGS:
             continue
         origin = Origin("environment", variable)
         if variable.startswith(PASSWORD):

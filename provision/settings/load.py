@@ -20,6 +20,7 @@ from provision.settings.judge import judge
 from provision.settings.layers import apply_environment, apply_overrides, password_variable
 from provision.settings.model import Machine, ProviderName, Settings
 from provision.settings.problems import DEFAULT, BadSettings, Origin, Path, Problem, dotted
+from provision.settings.trust import with_trust
 from provision.settings.validate import validate
 
 FILE_NAME = "variables.yaml"
@@ -85,6 +86,8 @@ def load(
     if settings is None:
         raise BadSettings([_named(problem, _machine_names(document)) for problem in problems])
     written, settings = settings, _with_passwords(settings, passwords)
+    settings, wrong = with_trust(settings, environment, document, workspace)
+    problems += wrong
     done = complete(settings)
     if judged:
         limited = not networks_conf.exists()

@@ -148,9 +148,12 @@ class Network(Part):
     ] = "control-plane"
     proxy: Annotated[ProxyUrl | None, _about("URL of an HTTP proxy for downloads and image pulls")] = None
     ca: Annotated[Path | None, _about("PEM file with certificate authorities that the machines shall trust")] = None
-    registries: Annotated[Mapping[str, Any], _about("registry host -> mirror URL, or a list of them")] = Field(
-        default_factory=dict
-    )
+    registries: Annotated[
+        Mapping[str, Any], _about("registry host -> mirror URL, a list of them, or {mirrors, ca, skip_verify}")
+    ] = Field(default_factory=dict)
+    # Not in the file: user:password by registry or mirror host (HYBRID_REGISTRY_<HOST>), and what the PEM files hold.
+    pull_secrets: Mapping[str, Secret] = Field(default_factory=dict, exclude=True)
+    authorities: Mapping[str, tuple[str, ...]] = Field(default_factory=dict, exclude=True)
 
 
 class Machine(Part):

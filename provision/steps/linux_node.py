@@ -14,9 +14,11 @@ from provision.render.engine import render
 from provision.settings.model import Machine, Settings
 from provision.steps.base import Context, Judgement, Missing, Satisfied, ScriptCall, Step
 from provision.steps.components import component_faults, wanted_digests
+from provision.steps.containerd_config import merged
 from provision.steps.delivery import deliver_step
 from provision.steps.images import image_steps
 from provision.steps.proxy import proxy_environment
+from provision.steps.registries import registries_step
 from provision.steps.verdict import verdict
 
 # component -> the artifacts that it is installed from
@@ -45,6 +47,7 @@ def linux_steps(settings: Settings, machine: Machine) -> tuple[Step, ...]:
         _kernel(settings, machine),
         _programs(settings, machine),
         deliver_step(settings, machine),
+        registries_step(settings, machine),
         _containerd(settings, machine),
         _cni_plugins(machine),
         _kubernetes(machine),
@@ -178,6 +181,8 @@ def _kernel(settings: Settings, machine: Machine) -> Step:
 
 def _programs(settings: Settings, machine: Machine) -> Step:
     needed = dict(PROGRAMS)
+    if settings.network.ca is not None:
+        needed["update-ca-certificates"] = "ca-certificates"
     if machine.role == "control-plane" and settings.windows:
         needed["python3"] = "python3"
         if settings.network.egress == "control-plane":
@@ -216,12 +221,13 @@ def _faults(world: World, machine: Machine, component: str, artifacts: tuple[str
 def containerd_config(settings: Settings) -> str:
     """containerd's config.toml of a Linux node."""
     row = knowledge.containerd(settings.containerd.linux)
-    return render(
+    text = render(
         "linux/containerd.toml",
         config_version=row.config_version,
         bin_dirs=row.bin_dirs,
         pause=knowledge.pause_image(settings.kubernetes.version),
     )
+    return merged(text, settings.containerd.config)
 
 
 def _containerd(settings: Settings, machine: Machine) -> Step:
@@ -253,7 +259,7 @@ def _containerd(settings: Settings, machine: Machine) -> Step:
         title=f"containerd {settings.containerd.linux} runs",
         lane="system",
         machine=machine.name,
-        needs=(f"deliver@{machine.name}", f"kernel@{machine.name}", f"programs@{machine.name}"),
+        needs=(f"deliver@{machine.name}", f"kernel@{machine.name}", f"registries@{machine.name}"),
         reads=frozenset({"installed", "containerd", "services"}),
         changes=("installed", "containerd", "services"),
         check=check,

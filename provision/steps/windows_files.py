@@ -14,6 +14,7 @@ from provision.settings.model import Machine, Settings
 from provision.steps.base import Context, Judgement, ScriptCall, Step
 from provision.steps.build import brought_by
 from provision.steps.components import component_faults, wanted_digests
+from provision.steps.containerd_config import merged
 from provision.steps.delivery import Depot, served_by
 from provision.steps.proxy import proxy_environment
 from provision.steps.verdict import verdict
@@ -80,12 +81,13 @@ def deliver_step(settings: Settings, machine: Machine, component: str, names: tu
 def containerd_config(settings: Settings) -> str:
     """config.toml as containerd's release and the pause image need it."""
     row = knowledge.containerd(settings.containerd.windows)
-    return render(
+    text = render(
         "windows/containerd.toml",
         config_version=row.config_version,
         bin_dirs=row.bin_dirs,
         pause=knowledge.pause_image(settings.kubernetes.version),
     )
+    return merged(text, settings.containerd.config)
 
 
 def containerd_step(settings: Settings, machine: Machine) -> Step:
@@ -133,7 +135,7 @@ def containerd_step(settings: Settings, machine: Machine) -> Step:
         title=f"containerd {version} runs",
         lane="system",
         machine=machine.name,
-        needs=(f"reboot@{machine.name}", f"deliver-containerd@{machine.name}"),
+        needs=(f"reboot@{machine.name}", f"deliver-containerd@{machine.name}", f"registries@{machine.name}"),
         reads=frozenset({"installed", "containerd"}),
         changes=("installed", "containerd"),
         check=check,

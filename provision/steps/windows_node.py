@@ -5,6 +5,7 @@ from __future__ import annotations
 from provision.settings.model import Machine, Settings
 from provision.steps.base import Step
 from provision.steps.images import image_steps
+from provision.steps.registries import registries_step
 from provision.steps.stamp import stamp_step
 from provision.steps.windows_files import (
     CONTAINERD_FILES,
@@ -42,6 +43,7 @@ def windows_steps(settings: Settings, machine: Machine) -> tuple[Step, ...]:
         reboot_step(settings, machine),
         # What a node needs.
         firewall_step(settings, machine),
+        registries_step(settings, machine),
         containerd_step(settings, machine),
         kubernetes_step(settings, machine),
         kubelet_service_step(settings, machine),

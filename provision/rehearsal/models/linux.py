@@ -30,6 +30,7 @@ from provision.rehearsal.models import (  # noqa: F401 - they make their program
     linux_process,
     linux_systemd,
     linux_text,
+    linux_trust,
 )
 from provision.rehearsal.models.cluster import Cluster
 from provision.rehearsal.models.linux_box import LinuxBox, register
@@ -43,7 +44,8 @@ register(linux_coreutils.PROGRAMS)
 register(linux_files.PROGRAMS)
 register(linux_text.PROGRAMS)
 
-SBIN = ("modprobe", "lsmod", "sysctl", "swapoff", "swapon", "ip", "nft", "iptables", "losetup", "ethtool")
+SBIN = ("modprobe", "lsmod", "sysctl", "swapoff", "swapon", "ip", "nft", "iptables", "losetup", "ethtool",
+        "update-ca-certificates")
 BIN = (
     *linux_coreutils.PROGRAMS, *linux_files.PROGRAMS, *linux_text.PROGRAMS,
     "bash", "sudo", "timeout", "sleep", "env", "nice", "kill", "uname",

@@ -23,6 +23,7 @@ PACKAGES = {
     "python3": ("/usr/bin/python3",),
     "tar": ("/usr/bin/tar",),
     "coreutils": ("/usr/bin/cp",),
+    "ca-certificates": ("/usr/sbin/update-ca-certificates",),
 }
 
 

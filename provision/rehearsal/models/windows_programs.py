@@ -8,6 +8,9 @@ import re
 import tarfile
 from collections.abc import Callable, Iterable
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from provision.rehearsal.models.windows_cmd import (
     expand,
     redirections,
@@ -198,8 +201,10 @@ def _unpack(
 
 @program("certutil")
 def certutil(call: Program) -> int:
-    """certutil.exe -hashfile FILE SHA256."""
-    words = call.arguments
+    """certutil.exe -hashfile FILE SHA256, and -addstore, -store, -delstore of the trusted roots."""
+    words = [word for word in call.arguments if word.lower() != "-f"]
+    if len(words) == 3 and words[0].lower() in ("-addstore", "-store", "-delstore") and words[1].lower() == "root":
+        return _roots(call, words[0].lower(), words[2])
     if len(words) < 2 or words[0].lower() != "-hashfile":
         call.out(f"CertUtil: Unknown arg: {words[0] if words else ''}")
         return 0x80070057
@@ -213,6 +218,33 @@ def certutil(call: Program) -> int:
         return 0x80090008
     digest = hashlib.new(kind, call.machine.files.read(path), usedforsecurity=False).hexdigest()
     call.out(f"{kind.upper()} hash of {words[1]}:\n{digest}\nCertUtil: -hashfile command completed successfully.")
+    return 0
+
+
+def _roots(call: Program, verb: str, what: str) -> int:
+    """The machine's trusted roots, by thumbprint."""
+    machine = call.machine
+    with machine.state.change() as data:
+        roots: list[str] = data.setdefault("trusted_roots", [])
+        if verb == "-addstore":
+            path = call.path_of(what)
+            if not machine.files.exists(path):
+                call.out("CertUtil: -addstore command FAILED: 0x80070002 (WIN32: 2 ERROR_FILE_NOT_FOUND)")
+                return 0x80070002
+            try:
+                der = x509.load_pem_x509_certificate(machine.files.read(path)).public_bytes(Encoding.DER)
+            except ValueError:
+                call.out("CertUtil: -addstore command FAILED: 0x8009310b (ASN: 267 CRYPT_E_ASN1_BADTAG)")
+                return 0x8009310B
+            thumbprint = hashlib.sha1(der, usedforsecurity=False).hexdigest()
+            if thumbprint not in roots:
+                roots.append(thumbprint)
+        elif what.lower() not in roots:
+            call.out(f'Root "Trusted Root Certification Authorities"\nCertUtil: {verb} command FAILED: 0x80090011')
+            return 0x80090011
+        elif verb == "-delstore":
+            roots.remove(what.lower())
+    call.out(f"CertUtil: {verb} command completed successfully.")
     return 0
 
 

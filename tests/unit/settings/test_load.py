@@ -141,6 +141,8 @@ def test_overrides_take_tables_lists_dotted_keys_and_null(loading: Loader) -> No
 
 
 def test_files_start_from_where_they_are_written(loading: Loader, tmp_path: Path) -> None:
+    (tmp_path / "certs").mkdir()
+    (tmp_path / "certs/ca.pem").write_text("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n")
     settings = loading("network:\n  ca: certs/ca.pem\n", overrides=["kubernetes.path=src"]).settings
     assert settings.network.ca == tmp_path / "certs/ca.pem"
     assert settings.kubernetes.path == tmp_path / "src"
