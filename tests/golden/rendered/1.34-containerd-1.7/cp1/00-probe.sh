@@ -115,7 +115,7 @@ facts_os() {
 # Which of the programs that we, kubeadm and kubelet call are not there; which of them are needed, the step knows.
 facts_programs() {
     local name list=''
-    for name in ip mount losetup cp tar modprobe sysctl nft python3 iptables conntrack socat ethtool; do
+    for name in ip mount losetup cp tar modprobe sysctl nft python3 iptables conntrack socat ethtool update-ca-certificates; do
         if ! command -v "$name" >/dev/null; then
             list="$list${list:+, }$(json_text "$name")"
         fi
@@ -259,6 +259,29 @@ facts_services() {
     printf '{"units": %s}' "{$list}"
 }
 
+# What we wrote for containerd's registries (digests, no secrets), and which of our authorities the system trusts.
+facts_registries() {
+    local path folder name digest files='' trusted=''
+    for path in /etc/containerd/certs.d/*/hosts.toml; do
+        if [ -f "$path" ] && grep -q '^# hybrid: ' "$path"; then
+            folder="${path%/hosts.toml}"
+            for name in hosts.toml ca.pem; do
+                if [ -f "$folder/$name" ]; then
+                    digest="$(sha256sum "$folder/$name")"
+                    files="$files${files:+, }$(json_text "${folder##*/}/$name"): \"${digest%% *}\""
+                fi
+            done
+        fi
+    done
+    for path in /usr/local/share/ca-certificates/hybrid-*.crt; do
+        if [ -f "$path" ]; then
+            name="$(basename "$path" .crt)"
+            trusted="$trusted${trusted:+, }$(json_text "$name"): $(json_bool test -e "/etc/ssl/certs/$name.pem")"
+        fi
+    done
+    printf '{"files": %s, "authorities": %s}' "{$files}" "{$trusted}"
+}
+
 # What containerd answers (empty: it does not), whether its Kubernetes side is up, and which configuration it has.
 facts_containerd() {
     local key value version='' seen_server=no type id rest cri=false config='' digest line list=''
@@ -299,9 +322,29 @@ facts_containerd() {
         "$(json_bool test -S /run/containerd/containerd.sock)" "$list"
 }
 
+# Kubernetes' images by name with their digests, and the archives that were imported; nothing while containerd is down.
+facts_images() {
+    local name kind digest rest list='' imported='' path
+    while read -r name kind digest rest; do
+        case "$name $digest" in
+            ' '* | sha256:* | *' ' | 'REF '*) continue ;;
+            *' sha256:'*) list="$list${list:+, }\"$name\": \"$digest\"" ;;
+        esac
+    done <<< "$(limited ctr --connect-timeout 3s -n k8s.io images ls 2>/dev/null || true)"
+    if [ -d /var/lib/hybrid/images ]; then
+        for path in /var/lib/hybrid/images/*; do
+            if [ -f "$path" ]; then
+                read -r digest rest < "$path"
+                imported="$imported${imported:+, }$(json_text "${path##*/}"): \"$digest\""
+            fi
+        done
+    fi
+    printf '{"names": %s, "imported": %s}' "{$list}" "{$imported}"
+}
+
 # How far kubeadm came. Our marks are written after kubeadm ended well; its files may be left by one that was killed.
 facts_kubeadm() {
-    local path list='' initialised=false joined=false digest='' line
+    local path list='' initialised=false joined=false digest='' authority='' line
     if [ -f /etc/kubernetes/admin.conf ] && [ -f /var/lib/hybrid/kubeadm/initialised ]; then
         initialised=true
     fi
@@ -318,8 +361,12 @@ facts_kubeadm() {
         line="$(sha256sum /var/lib/hybrid/kubeadm/init.yaml)"
         digest="${line%% *}"
     fi
-    printf '{"initialised": %s, "joined": %s, "manifests": [%s], "config_digest": %s}' \
-        "$initialised" "$joined" "$list" "$(json_text "$digest")"
+    if [ -f /etc/kubernetes/pki/ca.crt ]; then
+        line="$(sha256sum /etc/kubernetes/pki/ca.crt)"
+        authority="${line%% *}"
+    fi
+    printf '{"initialised": %s, "joined": %s, "manifests": [%s], "config_digest": %s, "authority": %s}' \
+        "$initialised" "$joined" "$list" "$(json_text "$digest")" "$(json_text "$authority")"
 }
 
 # The settings that shaped this machine, as they were written down (JSON as text; empty: none yet).
@@ -452,7 +499,9 @@ FACTS="$FACTS, \"egress\": $(section_text facts_egress 10)"
 FACTS="$FACTS, \"delivered\": $(section_text facts_delivered 10)"
 FACTS="$FACTS, \"installed\": $(section_text facts_installed 10)"
 FACTS="$FACTS, \"services\": $(section_text facts_services 10)"
+FACTS="$FACTS, \"registries\": $(section_text facts_registries 10)"
 FACTS="$FACTS, \"containerd\": $(section_text facts_containerd 10)"
+FACTS="$FACTS, \"images\": $(section_text facts_images 10)"
 FACTS="$FACTS, \"kubeadm\": $(section_text facts_kubeadm 10)"
 FACTS="$FACTS, \"stamp\": $(section_text facts_stamp 10)"
 FACTS="$FACTS, \"cluster.nodes\": $(section_text facts_cluster_nodes 30)"

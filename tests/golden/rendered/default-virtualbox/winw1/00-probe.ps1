@@ -231,6 +231,31 @@ $Probes['installed'] = {
     }
     [ordered]@{ components = $components }
 }
+$Probes['registries'] = {
+    # What we wrote for containerd's registries (digests, no secrets), and which of our authorities Windows trusts.
+    $files = [ordered]@{}
+    $authorities = [ordered]@{}
+    $hosts = 'C:\etc\containerd\certs.d'
+    if (Test-Path -LiteralPath $hosts) {
+        foreach ($folder in @(Get-ChildItem -LiteralPath $hosts -Directory)) {
+            $path = "$($folder.FullName)\hosts.toml"
+            if (-not (Test-Path -LiteralPath $path)) { continue }
+            if ("$(Get-Content -LiteralPath $path -Raw)" -notlike '# hybrid: *') { continue }
+            foreach ($name in @('hosts.toml', 'ca.pem')) {
+                $file = "$($folder.FullName)\$name"
+                if (Test-Path -LiteralPath $file) { $files["$($folder.Name)/$name"] = (Get-FileHash -LiteralPath $file -Algorithm SHA256).Hash.ToLowerInvariant() }
+            }
+        }
+    }
+    $certificates = 'C:\ProgramData\hybrid\authorities'
+    if (Test-Path -LiteralPath $certificates) {
+        foreach ($file in @(Get-ChildItem -LiteralPath $certificates -File)) {
+            $name = $file.Name -replace '\.crt$', ''
+            $authorities[$name] = (Invoke-Program 'certutil.exe' @('-store', 'Root', $name)).Code -eq 0
+        }
+    }
+    [ordered]@{ files = $files; authorities = $authorities }
+}
 $Probes['containerd'] = {
     $folder = 'C:\Program Files\containerd'
     $service = Get-CimInstance -ClassName Win32_Service -Filter "Name='containerd'"
@@ -312,6 +337,8 @@ $Probes['kubelet'] = {
     if (Test-Path -LiteralPath 'C:\var\lib\kubelet\kubeadm-flags.env') { $flags = "$(Get-Content -LiteralPath 'C:\var\lib\kubelet\kubeadm-flags.env' -Raw)".Trim() }
     $config = ''
     if (Test-Path -LiteralPath 'C:\var\lib\kubelet\config.yaml') { $config = (Get-FileHash -LiteralPath 'C:\var\lib\kubelet\config.yaml' -Algorithm SHA256).Hash.ToLowerInvariant() }
+    $authority = ''
+    if (Test-Path -LiteralPath 'C:\etc\kubernetes\pki\ca.crt') { $authority = (Get-FileHash -LiteralPath 'C:\etc\kubernetes\pki\ca.crt' -Algorithm SHA256).Hash.ToLowerInvariant() }
     $nodeIp = ''
     if ($command -match '--node-ip=(\S+)') { $nodeIp = $Matches[1] }
     $onPath = @("$(Get-RegistryValue 'HKLM:\SYSTEM\CurrentControlSet\Control\Session Manager\Environment' 'Path')" -split ';') -contains 'C:\k'
@@ -325,6 +352,7 @@ $Probes['kubelet'] = {
         flags = $flags
         node_ip = $nodeIp
         config = $config
+        authority = $authority
     }
 }
 $Probes['hns'] = {

@@ -106,7 +106,7 @@ facts_os() {
 # Which of the programs that we, kubeadm and kubelet call are not there; which of them are needed, the step knows.
 facts_programs() {
     local name list=''
-    for name in ip mount losetup cp tar modprobe sysctl nft python3 iptables conntrack socat ethtool; do
+    for name in ip mount losetup cp tar modprobe sysctl nft python3 iptables conntrack socat ethtool update-ca-certificates; do
         if ! command -v "$name" >/dev/null; then
             list="$list${list:+, }$(json_text "$name")"
         fi
@@ -250,6 +250,29 @@ facts_services() {
     printf '{"units": %s}' "{$list}"
 }
 
+# What we wrote for containerd's registries (digests, no secrets), and which of our authorities the system trusts.
+facts_registries() {
+    local path folder name digest files='' trusted=''
+    for path in /etc/containerd/certs.d/*/hosts.toml; do
+        if [ -f "$path" ] && grep -q '^# hybrid: ' "$path"; then
+            folder="${path%/hosts.toml}"
+            for name in hosts.toml ca.pem; do
+                if [ -f "$folder/$name" ]; then
+                    digest="$(sha256sum "$folder/$name")"
+                    files="$files${files:+, }$(json_text "${folder##*/}/$name"): \"${digest%% *}\""
+                fi
+            done
+        fi
+    done
+    for path in /usr/local/share/ca-certificates/hybrid-*.crt; do
+        if [ -f "$path" ]; then
+            name="$(basename "$path" .crt)"
+            trusted="$trusted${trusted:+, }$(json_text "$name"): $(json_bool test -e "/etc/ssl/certs/$name.pem")"
+        fi
+    done
+    printf '{"files": %s, "authorities": %s}' "{$files}" "{$trusted}"
+}
+
 # What containerd answers (empty: it does not), whether its Kubernetes side is up, and which configuration it has.
 facts_containerd() {
     local key value version='' seen_server=no type id rest cri=false config='' digest line list=''
@@ -312,7 +335,7 @@ facts_images() {
 
 # How far kubeadm came. Our marks are written after kubeadm ended well; its files may be left by one that was killed.
 facts_kubeadm() {
-    local path list='' initialised=false joined=false digest='' line
+    local path list='' initialised=false joined=false digest='' authority='' line
     if [ -f /etc/kubernetes/admin.conf ] && [ -f /var/lib/hybrid/kubeadm/initialised ]; then
         initialised=true
     fi
@@ -329,8 +352,12 @@ facts_kubeadm() {
         line="$(sha256sum /var/lib/hybrid/kubeadm/init.yaml)"
         digest="${line%% *}"
     fi
-    printf '{"initialised": %s, "joined": %s, "manifests": [%s], "config_digest": %s}' \
-        "$initialised" "$joined" "$list" "$(json_text "$digest")"
+    if [ -f /etc/kubernetes/pki/ca.crt ]; then
+        line="$(sha256sum /etc/kubernetes/pki/ca.crt)"
+        authority="${line%% *}"
+    fi
+    printf '{"initialised": %s, "joined": %s, "manifests": [%s], "config_digest": %s, "authority": %s}' \
+        "$initialised" "$joined" "$list" "$(json_text "$digest")" "$(json_text "$authority")"
 }
 
 # The settings that shaped this machine, as they were written down (JSON as text; empty: none yet).
@@ -351,6 +378,7 @@ FACTS="$FACTS, \"egress\": $(section_text facts_egress 10)"
 FACTS="$FACTS, \"delivered\": $(section_text facts_delivered 10)"
 FACTS="$FACTS, \"installed\": $(section_text facts_installed 10)"
 FACTS="$FACTS, \"services\": $(section_text facts_services 10)"
+FACTS="$FACTS, \"registries\": $(section_text facts_registries 10)"
 FACTS="$FACTS, \"containerd\": $(section_text facts_containerd 10)"
 FACTS="$FACTS, \"images\": $(section_text facts_images 10)"
 FACTS="$FACTS, \"kubeadm\": $(section_text facts_kubeadm 10)"

@@ -108,6 +108,8 @@ $Probes['kubelet'] = {
     if (Test-Path -LiteralPath 'C:\var\lib\kubelet\kubeadm-flags.env') { $flags = "$(Get-Content -LiteralPath 'C:\var\lib\kubelet\kubeadm-flags.env' -Raw)".Trim() }
     $config = ''
     if (Test-Path -LiteralPath 'C:\var\lib\kubelet\config.yaml') { $config = (Get-FileHash -LiteralPath 'C:\var\lib\kubelet\config.yaml' -Algorithm SHA256).Hash.ToLowerInvariant() }
+    $authority = ''
+    if (Test-Path -LiteralPath 'C:\etc\kubernetes\pki\ca.crt') { $authority = (Get-FileHash -LiteralPath 'C:\etc\kubernetes\pki\ca.crt' -Algorithm SHA256).Hash.ToLowerInvariant() }
     $nodeIp = ''
     if ($command -match '--node-ip=(\S+)') { $nodeIp = $Matches[1] }
     $onPath = @("$(Get-RegistryValue 'HKLM:\SYSTEM\CurrentControlSet\Control\Session Manager\Environment' 'Path')" -split ';') -contains 'C:\k'
@@ -121,6 +123,7 @@ $Probes['kubelet'] = {
         flags = $flags
         node_ip = $nodeIp
         config = $config
+        authority = $authority
     }
 }
 $Facts = [ordered]@{}

@@ -1,5 +1,6 @@
 # Usage: joins this machine to the cluster with kubeadm, which starts the kubelet. Safe to run twice; what a broken-off
 # join left is removed first. The configuration holds a token: it is on disk only while kubeadm runs.
+# $Leave: it has joined a cluster whose control plane was made again since: nothing of that cluster is of use any more.
 $JoinConfig = '# How a worker joins, Linux or Windows. The token lives minutes, the CA hash is always checked.
 apiVersion: kubeadm.k8s.io/v1beta4
 kind: JoinConfiguration
@@ -20,6 +21,7 @@ nodeRegistration:
     - name: "node-ip"
       value: "192.168.56.12"
 '
+$Leave = $false
 
 # Common to all our scripts: strict rules, no progress bars, one way to run a program, one place for the
 # script's own results (they end up beside the facts in the last line).
@@ -108,6 +110,11 @@ function Set-TextFile([string]$Path, [string]$Text) {
 
 $configPath = 'C:\ProgramData\hybrid\join.yaml'
 $left = @('C:\etc\kubernetes\bootstrap-kubelet.conf', 'C:\etc\kubernetes\pki\ca.crt', 'C:\var\lib\kubelet\config.yaml', 'C:\var\lib\kubelet\kubeadm-flags.env')
+if ($Leave) {
+    # Also ends the containers that the old cluster's kubelet had started here.
+    Write-Output 'leaving a cluster that is not there any more'
+    Invoke-Checked 'C:\k\kubeadm.exe' @('reset', '--force', '--cri-socket=npipe:////./pipe/containerd-containerd') | Out-Null
+}
 if (Test-Path -LiteralPath 'C:\etc\kubernetes\kubelet.conf') {
     Write-Output 'joined before'
 } else {
@@ -183,6 +190,8 @@ $Probes['kubelet'] = {
     if (Test-Path -LiteralPath 'C:\var\lib\kubelet\kubeadm-flags.env') { $flags = "$(Get-Content -LiteralPath 'C:\var\lib\kubelet\kubeadm-flags.env' -Raw)".Trim() }
     $config = ''
     if (Test-Path -LiteralPath 'C:\var\lib\kubelet\config.yaml') { $config = (Get-FileHash -LiteralPath 'C:\var\lib\kubelet\config.yaml' -Algorithm SHA256).Hash.ToLowerInvariant() }
+    $authority = ''
+    if (Test-Path -LiteralPath 'C:\etc\kubernetes\pki\ca.crt') { $authority = (Get-FileHash -LiteralPath 'C:\etc\kubernetes\pki\ca.crt' -Algorithm SHA256).Hash.ToLowerInvariant() }
     $nodeIp = ''
     if ($command -match '--node-ip=(\S+)') { $nodeIp = $Matches[1] }
     $onPath = @("$(Get-RegistryValue 'HKLM:\SYSTEM\CurrentControlSet\Control\Session Manager\Environment' 'Path')" -split ';') -contains 'C:\k'
@@ -196,6 +205,7 @@ $Probes['kubelet'] = {
         flags = $flags
         node_ip = $nodeIp
         config = $config
+        authority = $authority
     }
 }
 $Facts = [ordered]@{}

@@ -140,6 +140,41 @@ facts_cluster_nodes() {
     printf '{"nodes": [%s]}' "$list"
 }
 
+# DaemonSets and Deployments, "<namespace>/<name>": how many pods there should be and are ready, and which manifest.
+facts_cluster_workloads() {
+    local answer kind space name wanted ready replicas available digest list=''
+    if ! answer="$(ask get daemonsets,deployments --all-namespaces -o jsonpath='{range .items[*]}{.kind}|{.metadata.namespace}|{.metadata.name}|{.status.desiredNumberScheduled}|{.status.numberReady}|{.spec.replicas}|{.status.readyReplicas}|{.metadata.annotations.hybrid/digest}{"\n"}{end}')"; then
+        unknown "$answer"
+        return 0
+    fi
+    while IFS='|' read -r kind space name wanted ready replicas available digest; do
+        case "$kind" in
+            DaemonSet) list="$list${list:+, }$(json_text "$space/$name"): {\"wanted\": ${wanted:-0}, \"ready\": ${ready:-0}, \"digest\": $(json_text "$digest")}" ;;
+            Deployment) list="$list${list:+, }$(json_text "$space/$name"): {\"wanted\": ${replicas:-0}, \"ready\": ${available:-0}, \"digest\": $(json_text "$digest")}" ;;
+        esac
+    done <<< "$answer"
+    printf '{"workloads": %s}' "{$list}"
+}
+
+# The smoke pods: their readiness probes are real requests between Linux and Windows, and DNS.
+facts_cluster_checks() {
+    local answer name app phase ready node digest reason list=''
+    if ! answer="$(ask get pods --namespace hybrid-check -o jsonpath='{range .items[*]}{.metadata.name}|{.metadata.labels.app}|{.status.phase}|{.status.conditions[?(@.type=="Ready")].status}|{.spec.nodeName}|{.metadata.annotations.hybrid/digest}|{.status.containerStatuses[0].state.waiting.reason}{"\n"}{end}')"; then
+        unknown "$answer"
+        return 0
+    fi
+    while IFS='|' read -r name app phase ready node digest reason; do
+        if [ -n "$phase" ]; then
+            list="$list${list:+, }$(json_text "$name"): {\"app\": $(json_text "$app"), \"phase\": $(json_text "$phase")"
+            list="$list, \"ready\": $(json_bool test "$ready" = True), \"node\": $(json_text "$node")"
+            list="$list, \"digest\": $(json_text "$digest"), \"reason\": $(json_text "$reason")}"
+        fi
+    done <<< "$answer"
+    printf '{"pods": %s}' "{$list}"
+}
+
 FACTS=''
 FACTS="$FACTS\"cluster.nodes\": $(section_text facts_cluster_nodes 30)"
+FACTS="$FACTS, \"cluster.workloads\": $(section_text facts_cluster_workloads 30)"
+FACTS="$FACTS, \"cluster.checks\": $(section_text facts_cluster_checks 30)"
 printf '{"facts": %s%s}\n' "{$FACTS}" "$RESULT"

@@ -153,7 +153,7 @@ facts_os() {
 # Which of the programs that we, kubeadm and kubelet call are not there; which of them are needed, the step knows.
 facts_programs() {
     local name list=''
-    for name in ip mount losetup cp tar modprobe sysctl nft python3 iptables conntrack socat ethtool; do
+    for name in ip mount losetup cp tar modprobe sysctl nft python3 iptables conntrack socat ethtool update-ca-certificates; do
         if ! command -v "$name" >/dev/null; then
             list="$list${list:+, }$(json_text "$name")"
         fi
@@ -295,6 +295,29 @@ facts_services() {
         esac
     done <<< "$shown"
     printf '{"units": %s}' "{$list}"
+}
+
+# What we wrote for containerd's registries (digests, no secrets), and which of our authorities the system trusts.
+facts_registries() {
+    local path folder name digest files='' trusted=''
+    for path in /etc/containerd/certs.d/*/hosts.toml; do
+        if [ -f "$path" ] && grep -q '^# hybrid: ' "$path"; then
+            folder="${path%/hosts.toml}"
+            for name in hosts.toml ca.pem; do
+                if [ -f "$folder/$name" ]; then
+                    digest="$(sha256sum "$folder/$name")"
+                    files="$files${files:+, }$(json_text "${folder##*/}/$name"): \"${digest%% *}\""
+                fi
+            done
+        fi
+    done
+    for path in /usr/local/share/ca-certificates/hybrid-*.crt; do
+        if [ -f "$path" ]; then
+            name="$(basename "$path" .crt)"
+            trusted="$trusted${trusted:+, }$(json_text "$name"): $(json_bool test -e "/etc/ssl/certs/$name.pem")"
+        fi
+    done
+    printf '{"files": %s, "authorities": %s}' "{$files}" "{$trusted}"
 }
 
 # What containerd answers (empty: it does not), whether its Kubernetes side is up, and which configuration it has.
@@ -514,6 +537,7 @@ FACTS="$FACTS, \"egress\": $(section_text facts_egress 10)"
 FACTS="$FACTS, \"delivered\": $(section_text facts_delivered 10)"
 FACTS="$FACTS, \"installed\": $(section_text facts_installed 10)"
 FACTS="$FACTS, \"services\": $(section_text facts_services 10)"
+FACTS="$FACTS, \"registries\": $(section_text facts_registries 10)"
 FACTS="$FACTS, \"containerd\": $(section_text facts_containerd 10)"
 FACTS="$FACTS, \"images\": $(section_text facts_images 10)"
 FACTS="$FACTS, \"kubeadm\": $(section_text facts_kubeadm 10)"

@@ -1,8 +1,7 @@
 #!/bin/bash
-# The programs that kubeadm's preflight and our scripts call are there; missing ones come by apt.
-# Usage: bash 40-programs.sh   (as root; NEEDS holds <program>=<package>)
-NEEDS=(mount=mount losetup=util-linux cp=coreutils ip=iproute2 modprobe=kmod sysctl=procps tar=tar)
-PROXY=''
+# The node of a machine that was made again is gone: its taints, its addresses and its pods were those of the old one.
+# Usage: bash 70-forget-node.sh   (as root on the control plane, before the new machine joins under the same name)
+NAME=lin1
 # Shared by every Linux script: strict mode, and the few words that all of them use.
 set -euo pipefail
 umask 022
@@ -45,27 +44,12 @@ result() {
     RESULT="$RESULT, $(json_text "$1"): $(json_text "$2")"
 }
 
-MISSING=()
-for need in "${NEEDS[@]}"; do
-    if ! command -v "${need%%=*}" >/dev/null; then
-        MISSING+=("${need##*=}")
-    fi
-done
-if [ -n "${MISSING[*]:-}" ]; then
-    COMMAND="apt-get install --yes --no-install-recommends ${MISSING[*]}"
-    if ! command -v apt-get >/dev/null; then
-        fail "these packages are missing, and there is no apt-get here: ${MISSING[*]}"
-    fi
-    export DEBIAN_FRONTEND=noninteractive
-    if [ -n "$PROXY" ]; then
-        export http_proxy="$PROXY" https_proxy="$PROXY"
-    fi
-    say "installing ${MISSING[*]}"
-    if ! apt-get install --yes --no-install-recommends "${MISSING[@]}"; then
-        apt-get update || fail "the package lists cannot be read; give this machine a way to its mirror, then: $COMMAND"
-        apt-get install --yes --no-install-recommends "${MISSING[@]}" || fail "it did not work; try by hand: $COMMAND"
-    fi
-fi
+# Shared by the scripts that talk to the API.
+kube() {
+    kubectl --kubeconfig=/etc/kubernetes/admin.conf --request-timeout=30s "$@"
+}
+
+kube delete node --ignore-not-found "$NAME"
 # ---- facts: printed as the last line, {"facts": {"<section>": {...}}, ...}. Reads only, changes nothing.
 # Each section has a time limit: every program that could hang runs under `limited`, with what is left of it.
 SECTION_END=0
@@ -95,17 +79,5 @@ section_text() {
     printf '%s' "$text"
 }
 
-# Which of the programs that we, kubeadm and kubelet call are not there; which of them are needed, the step knows.
-facts_programs() {
-    local name list=''
-    for name in ip mount losetup cp tar modprobe sysctl nft python3 iptables conntrack socat ethtool; do
-        if ! command -v "$name" >/dev/null; then
-            list="$list${list:+, }$(json_text "$name")"
-        fi
-    done
-    printf '{"missing": [%s]}' "$list"
-}
-
 FACTS=''
-FACTS="$FACTS\"programs\": $(section_text facts_programs 10)"
 printf '{"facts": %s%s}\n' "{$FACTS}" "$RESULT"

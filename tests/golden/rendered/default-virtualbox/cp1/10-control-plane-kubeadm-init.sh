@@ -2,6 +2,10 @@
 # The control plane runs: images pulled, kubeadm init ended well, the API answers.
 # A run that was killed in the middle is undone by kubeadm reset and made again.
 # Usage: bash 60-kubeadm-init.sh   (as root; detached, it takes minutes)
+# IMAGES: those that no registry has; they were imported before, and are proved to be what kubeadm will ask for.
+IMAGES=()
+# PULL is no where images were imported: then kubeadm init itself pulls those that are not there, and asks for no other.
+PULL=yes
 # Shared by every Linux script: strict mode, and the few words that all of them use.
 set -euo pipefail
 umask 022
@@ -75,7 +79,7 @@ nodeRegistration:
 apiVersion: kubeadm.k8s.io/v1beta4
 kind: ClusterConfiguration
 clusterName: "hybrid"
-kubernetesVersion: "v1.34.11"
+kubernetesVersion: "v1.36.4"
 networking:
   podSubnet: "10.244.0.0/16"
   serviceSubnet: "10.96.0.0/12"
@@ -99,14 +103,27 @@ cgroupDriver: "systemd"
 logging: {"verbosity": 2}
 enableSystemLogHandler: true
 enableSystemLogQuery: true
-featureGates: {"NodeLogQuery": true}
 ---
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
 mode: "iptables"
 CONFIG
-    say 'pulling the images of the control plane'
-    kubeadm config images pull --config=/var/lib/hybrid/kubeadm/init.yaml
+# kubeadm's patches as the settings have them, and no others.
+rm -rf /var/lib/hybrid/kubeadm/patches
+
+    if [ "$PULL" = yes ]; then
+        say 'pulling the images of the control plane'
+        kubeadm config images pull --config=/var/lib/hybrid/kubeadm/init.yaml
+    elif [ -n "${IMAGES[*]:-}" ]; then
+        kubeadm config images list --config=/var/lib/hybrid/kubeadm/init.yaml > /var/lib/hybrid/kubeadm/images
+        for image in "${IMAGES[@]}"; do
+            grep -q -x -F "$image" /var/lib/hybrid/kubeadm/images || fail "kubeadm does not ask for $image, but for: $(cat /var/lib/hybrid/kubeadm/images)"
+            if [ -z "$(crictl images -q "$image")" ]; then
+                fail "$image was not imported"
+            fi
+        done
+        say 'the images that were built are there'
+    fi
     say 'kubeadm init'
     kubeadm init --config=/var/lib/hybrid/kubeadm/init.yaml --skip-token-print
     printf 'ended well\n' > /var/lib/hybrid/kubeadm/initialised
@@ -161,7 +178,7 @@ ask() {
 
 # How far kubeadm came. Our marks are written after kubeadm ended well; its files may be left by one that was killed.
 facts_kubeadm() {
-    local path list='' initialised=false joined=false digest='' line
+    local path list='' initialised=false joined=false digest='' authority='' line
     if [ -f /etc/kubernetes/admin.conf ] && [ -f /var/lib/hybrid/kubeadm/initialised ]; then
         initialised=true
     fi
@@ -178,8 +195,12 @@ facts_kubeadm() {
         line="$(sha256sum /var/lib/hybrid/kubeadm/init.yaml)"
         digest="${line%% *}"
     fi
-    printf '{"initialised": %s, "joined": %s, "manifests": [%s], "config_digest": %s}' \
-        "$initialised" "$joined" "$list" "$(json_text "$digest")"
+    if [ -f /etc/kubernetes/pki/ca.crt ]; then
+        line="$(sha256sum /etc/kubernetes/pki/ca.crt)"
+        authority="${line%% *}"
+    fi
+    printf '{"initialised": %s, "joined": %s, "manifests": [%s], "config_digest": %s, "authority": %s}' \
+        "$initialised" "$joined" "$list" "$(json_text "$digest")" "$(json_text "$authority")"
 }
 
 # The services that make a node. A service that does not exist is inactive and has no enabled state.

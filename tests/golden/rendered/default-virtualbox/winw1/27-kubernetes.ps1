@@ -125,10 +125,17 @@ function Remove-OldService([string]$Name, [int]$Seconds) {
 New-Item -ItemType Directory -Path 'C:\k' -Force | Out-Null
 Add-ToPath 'C:\k'
 if (-not (Test-Installed 'kubernetes' $Digests)) {
-    $changed = @()
-    foreach ($name in @($Digests.Keys | Sort-Object)) {
+    $due = @($Digests.Keys | Sort-Object | Where-Object { (Get-Digest "C:\k\$_") -ne $Digests[$_] })
+    $before = Get-ServiceState 'kubelet'
+    $ends = $before -eq 'Running' -and ($due -contains 'kubelet.exe' -or $due -contains 'kube-proxy.exe')
+    if ($ends) {
+        # Both are ended before anything is replaced: whatever happens from here on, what starts again is the new one.
+        Write-Output 'stopping the kubelet'
+        Stop-Service -Name kubelet -Force
+        Stop-Process -Name kube-proxy -Force -ErrorAction SilentlyContinue
+    }
+    foreach ($name in $due) {
         $target = "C:\k\$name"
-        if ((Get-Digest $target) -eq $Digests[$name]) { continue }
         $source = Assert-Delivered $name $Digests
         Write-Output "installing $name"
         Copy-Item -LiteralPath $source -Destination "$target.new" -Force
@@ -136,11 +143,10 @@ if (-not (Test-Installed 'kubernetes' $Digests)) {
         if (Test-Path -LiteralPath $target) { Move-Item -LiteralPath $target -Destination "$target.old" -Force }
         Move-Item -LiteralPath "$target.new" -Destination $target -Force
         Remove-Item -LiteralPath "$target.old" -Force -ErrorAction SilentlyContinue
-        $changed += $name
     }
-    if ($changed -contains 'kubelet.exe' -and (Get-ServiceState 'kubelet') -eq 'Running') {
-        Write-Output 'restarting the kubelet'
-        Restart-Service -Name kubelet -Force
+    if ($ends) {
+        Write-Output 'starting the kubelet, which starts kube-proxy'
+        Start-Service -Name kubelet
     }
     Save-Installed 'kubernetes' $Digests @($Digests.Keys | Sort-Object | ForEach-Object { "C:\k\$_" })
 }
@@ -206,6 +212,8 @@ $Probes['kubelet'] = {
     if (Test-Path -LiteralPath 'C:\var\lib\kubelet\kubeadm-flags.env') { $flags = "$(Get-Content -LiteralPath 'C:\var\lib\kubelet\kubeadm-flags.env' -Raw)".Trim() }
     $config = ''
     if (Test-Path -LiteralPath 'C:\var\lib\kubelet\config.yaml') { $config = (Get-FileHash -LiteralPath 'C:\var\lib\kubelet\config.yaml' -Algorithm SHA256).Hash.ToLowerInvariant() }
+    $authority = ''
+    if (Test-Path -LiteralPath 'C:\etc\kubernetes\pki\ca.crt') { $authority = (Get-FileHash -LiteralPath 'C:\etc\kubernetes\pki\ca.crt' -Algorithm SHA256).Hash.ToLowerInvariant() }
     $nodeIp = ''
     if ($command -match '--node-ip=(\S+)') { $nodeIp = $Matches[1] }
     $onPath = @("$(Get-RegistryValue 'HKLM:\SYSTEM\CurrentControlSet\Control\Session Manager\Environment' 'Path')" -split ';') -contains 'C:\k'
@@ -219,6 +227,7 @@ $Probes['kubelet'] = {
         flags = $flags
         node_ip = $nodeIp
         config = $config
+        authority = $authority
     }
 }
 $Facts = [ordered]@{}

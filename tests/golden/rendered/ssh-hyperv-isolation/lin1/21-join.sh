@@ -1,6 +1,8 @@
 #!/bin/bash
 # This Linux worker has joined the cluster.
 # Usage: bash 61-join.sh   (as root; the configuration holds a token that lives minutes, the file is removed)
+# LEAVE=true: it has joined a cluster whose control plane was made again since; nothing of that cluster is of use.
+LEAVE=false
 # Shared by every Linux script: strict mode, and the few words that all of them use.
 set -euo pipefail
 umask 022
@@ -44,9 +46,12 @@ result() {
 }
 
 mkdir -p /var/lib/hybrid/kubeadm
+if [ "$LEAVE" = true ]; then
+    rm -f /var/lib/hybrid/kubeadm/joined
+fi
 if [ ! -f /var/lib/hybrid/kubeadm/joined ]; then
     if [ -f /etc/kubernetes/kubelet.conf ] || [ -f /etc/kubernetes/bootstrap-kubelet.conf ]; then
-        say 'an earlier kubeadm join did not come to its end; resetting'
+        say 'an earlier join did not come to its end, or was to another cluster; resetting'
         kubeadm reset --force --cri-socket=unix:///run/containerd/containerd.sock
     fi
     trap 'rm -f /run/hybrid-join.yaml' EXIT
@@ -106,7 +111,7 @@ section_text() {
 
 # How far kubeadm came. Our marks are written after kubeadm ended well; its files may be left by one that was killed.
 facts_kubeadm() {
-    local path list='' initialised=false joined=false digest='' line
+    local path list='' initialised=false joined=false digest='' authority='' line
     if [ -f /etc/kubernetes/admin.conf ] && [ -f /var/lib/hybrid/kubeadm/initialised ]; then
         initialised=true
     fi
@@ -123,8 +128,12 @@ facts_kubeadm() {
         line="$(sha256sum /var/lib/hybrid/kubeadm/init.yaml)"
         digest="${line%% *}"
     fi
-    printf '{"initialised": %s, "joined": %s, "manifests": [%s], "config_digest": %s}' \
-        "$initialised" "$joined" "$list" "$(json_text "$digest")"
+    if [ -f /etc/kubernetes/pki/ca.crt ]; then
+        line="$(sha256sum /etc/kubernetes/pki/ca.crt)"
+        authority="${line%% *}"
+    fi
+    printf '{"initialised": %s, "joined": %s, "manifests": [%s], "config_digest": %s, "authority": %s}' \
+        "$initialised" "$joined" "$list" "$(json_text "$digest")" "$(json_text "$authority")"
 }
 
 # The services that make a node. A service that does not exist is inactive and has no enabled state.

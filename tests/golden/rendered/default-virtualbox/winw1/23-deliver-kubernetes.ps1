@@ -101,8 +101,15 @@ foreach ($file in $Files) {
     $got = Get-Digest $part
     if ($got -ne $file.digest) {
         Write-Output "pulling $($file.name)"
-        # curl.exe: without .exe it is the alias of another command.
-        $run = Invoke-Program 'curl.exe' ($curl + @('--continue-at', '-', '--output', $part, $file.url))
+        $size = -1
+        do {
+            $before = $size
+            # curl.exe: without .exe it is the alias of another command.
+            $run = Invoke-Program 'curl.exe' ($curl + @('--continue-at', '-', '--output', $part, $file.url))
+            $size = 0
+            if (Test-Path -LiteralPath $part) { $size = (Get-Item -LiteralPath $part).Length }
+            # 18, 28, 52, 56: the connection broke, which curl's own tries pass over. On, as long as bytes come.
+        } while (@(18, 28, 52, 56) -contains $run.Code -and $size -gt $before)
         $got = Get-Digest $part
         # 22, 33, 36, or a wrong digest: what was there cannot be continued (too long, or of another file).
         if (@(22, 33, 36) -contains $run.Code -or ($run.Code -eq 0 -and $got -ne $file.digest)) {

@@ -1,25 +1,7 @@
-# Usage: joins this machine to the cluster with kubeadm, which starts the kubelet. Safe to run twice; what a broken-off
-# join left is removed first. The configuration holds a token: it is on disk only while kubeadm runs.
-$JoinConfig = '# How a worker joins, Linux or Windows. The token lives minutes, the CA hash is always checked.
-apiVersion: kubeadm.k8s.io/v1beta4
-kind: JoinConfiguration
-discovery:
-  bootstrapToken:
-    apiServerEndpoint: "192.168.56.10:6443"
-    token: "(token)"
-    caCertHashes:
-      - "sha256:(hash)"
-nodeRegistration:
-  name: "winw1"
-  criSocket: "npipe:////./pipe/containerd-containerd"
-  taints:
-    - key: "os"
-      value: "windows"
-      effect: "NoSchedule"
-  kubeletExtraArgs:
-    - name: "node-ip"
-      value: "192.168.56.11"
-'
+# Usage: the authorities that the settings name are trusted, and containerd knows where to ask for which registry's
+# images. What an earlier run wrote and the settings have no more is gone; what others wrote stays. Safe to run twice.
+$Authorities = @()
+$Folders = @()
 
 # Common to all our scripts: strict rules, no progress bars, one way to run a program, one place for the
 # script's own results (they end up beside the facts in the last line).
@@ -106,39 +88,44 @@ function Set-TextFile([string]$Path, [string]$Text) {
     $true
 }
 
-$configPath = 'C:\ProgramData\hybrid\join.yaml'
-$left = @('C:\etc\kubernetes\bootstrap-kubelet.conf', 'C:\etc\kubernetes\pki\ca.crt', 'C:\var\lib\kubelet\config.yaml', 'C:\var\lib\kubelet\kubeadm-flags.env')
-if (Test-Path -LiteralPath 'C:\etc\kubernetes\kubelet.conf') {
-    Write-Output 'joined before'
-} else {
-    if ($JoinConfig -eq '') { throw 'not joined, and no configuration to join with' }
-    # kubeadm refuses to start over files of a join that did not end.
-    Stop-Service -Name kubelet -Force
-    foreach ($path in $left) { Remove-Item -LiteralPath $path -Force -ErrorAction SilentlyContinue }
-    # kubeadm asks the kubelet on PATH for its version; PATH of this process may be older than C:\k.
-    $env:Path = "C:\k;$env:Path"
-    Set-TextFile $configPath $JoinConfig | Out-Null
-    Write-Output 'kubeadm joins'
-    try {
-        $run = Invoke-Program 'C:\k\kubeadm.exe' @('join', '--config', $configPath, '--v=1')
-    } finally {
-        Remove-Item -LiteralPath $configPath -Force
-    }
-    if ($run.Code -ne 0) { throw "kubeadm.exe join ended with $($run.Code): $(@($run.Lines | Select-Object -Last 12) -join "`n")" }
+$certificates = 'C:\ProgramData\hybrid\authorities'
+New-Item -ItemType Directory -Path $certificates -Force | Out-Null
+$names = @($Authorities | ForEach-Object { "$($_.name).crt" })
+foreach ($file in @(Get-ChildItem -LiteralPath $certificates -File)) {
+    if ($names -contains $file.Name) { continue }
+    Write-Output "no longer trusted: $($file.Name)"
+    Invoke-Program 'certutil.exe' @('-delstore', 'Root', ($file.Name -replace '\.crt$', '')) | Out-Null
+    Remove-Item -LiteralPath $file.FullName -Force
+}
+foreach ($authority in $Authorities) {
+    $path = "$certificates\$($authority.name).crt"
+    Set-TextFile $path $authority.text | Out-Null
+    Invoke-Checked 'certutil.exe' @('-f', '-addstore', 'Root', $path) | Out-Null
+    Write-Output "trusted: $($authority.name)"
 }
 
-# Flags that kubeadm wrote and the service does not have.
-$flags = "$(Get-Content -LiteralPath 'C:\var\lib\kubelet\kubeadm-flags.env' -Raw)".Trim() -replace '^KUBELET_KUBEADM_ARGS="?', '' -replace '"$', ''
-$service = Get-CimInstance -ClassName Win32_Service -Filter "Name='kubelet'"
-$present = @("$($service.PathName)" -split '\s+')
-$added = @($flags -split '\s+' | Where-Object { $_ -ne '' -and $present -notcontains $_ })
-if ($added.Count -gt 0) {
-    Write-Output "the kubelet gets $($added -join ' ')"
-    $answer = Invoke-CimMethod -InputObject $service -MethodName Change -Arguments @{ PathName = "$($service.PathName) $($added -join ' ')" }
-    if ($answer.ReturnValue -ne 0) { throw "the service refuses its new command line: $($answer.ReturnValue)" }
-    Restart-Service -Name kubelet -Force
+$hosts = 'C:\etc\containerd\certs.d'
+New-Item -ItemType Directory -Path $hosts -Force | Out-Null
+# Pull secrets may stand in these files: they are for SYSTEM and administrators only, by their well-known numbers.
+Invoke-Checked 'icacls.exe' @($hosts, '/inheritance:r', '/grant:r', '*S-1-5-18:(OI)(CI)F', '*S-1-5-32-544:(OI)(CI)F') | Out-Null
+$wanted = @($Folders | ForEach-Object { $_.name })
+foreach ($folder in @(Get-ChildItem -LiteralPath $hosts -Directory)) {
+    $path = "$($folder.FullName)\hosts.toml"
+    if ($wanted -contains $folder.Name -or -not (Test-Path -LiteralPath $path)) { continue }
+    if ("$(Get-Content -LiteralPath $path -Raw)" -notlike '# hybrid: *') { continue }
+    Write-Output "forgetting $($folder.Name)"
+    Remove-Item -LiteralPath $path -Force
+    Remove-Item -LiteralPath "$($folder.FullName)\ca.pem" -Force -ErrorAction SilentlyContinue
 }
-Start-Service -Name kubelet
+foreach ($folder in $Folders) {
+    New-Item -ItemType Directory -Path "$hosts\$($folder.name)" -Force | Out-Null
+    if ($folder.ca -ne '') {
+        Set-TextFile "$hosts\$($folder.name)\ca.pem" $folder.ca | Out-Null
+    } else {
+        Remove-Item -LiteralPath "$hosts\$($folder.name)\ca.pem" -Force -ErrorAction SilentlyContinue
+    }
+    if (Set-TextFile "$hosts\$($folder.name)\hosts.toml" $folder.text) { Write-Output "written: $($folder.name)" }
+}
 
 # ---- Facts: each section is read in a runspace of its own and has its own time limit, so that one that
 # hangs costs one section and not the answer. The last line of output is one JSON object.
@@ -164,8 +151,34 @@ $ProbeCommon = {
 
 }
 $Probes = [ordered]@{}
-$Probes['kubelet'] = {
-    $service = Get-CimInstance -ClassName Win32_Service -Filter "Name='kubelet'"
+$Probes['registries'] = {
+    # What we wrote for containerd's registries (digests, no secrets), and which of our authorities Windows trusts.
+    $files = [ordered]@{}
+    $authorities = [ordered]@{}
+    $hosts = 'C:\etc\containerd\certs.d'
+    if (Test-Path -LiteralPath $hosts) {
+        foreach ($folder in @(Get-ChildItem -LiteralPath $hosts -Directory)) {
+            $path = "$($folder.FullName)\hosts.toml"
+            if (-not (Test-Path -LiteralPath $path)) { continue }
+            if ("$(Get-Content -LiteralPath $path -Raw)" -notlike '# hybrid: *') { continue }
+            foreach ($name in @('hosts.toml', 'ca.pem')) {
+                $file = "$($folder.FullName)\$name"
+                if (Test-Path -LiteralPath $file) { $files["$($folder.Name)/$name"] = (Get-FileHash -LiteralPath $file -Algorithm SHA256).Hash.ToLowerInvariant() }
+            }
+        }
+    }
+    $certificates = 'C:\ProgramData\hybrid\authorities'
+    if (Test-Path -LiteralPath $certificates) {
+        foreach ($file in @(Get-ChildItem -LiteralPath $certificates -File)) {
+            $name = $file.Name -replace '\.crt$', ''
+            $authorities[$name] = (Invoke-Program 'certutil.exe' @('-store', 'Root', $name)).Code -eq 0
+        }
+    }
+    [ordered]@{ files = $files; authorities = $authorities }
+}
+$Probes['containerd'] = {
+    $folder = 'C:\Program Files\containerd'
+    $service = Get-CimInstance -ClassName Win32_Service -Filter "Name='containerd'"
     $state = 'absent'
     $command = ''
     $start = ''
@@ -174,28 +187,34 @@ $Probes['kubelet'] = {
         $command = "$($service.PathName)"
         $start = "$($service.StartMode)"
     }
-    $server = ''
-    $joined = Test-Path -LiteralPath 'C:\etc\kubernetes\kubelet.conf'
-    if ($joined) {
-        foreach ($line in @(Get-Content -LiteralPath 'C:\etc\kubernetes\kubelet.conf')) { if ($line -match '^\s+server:\s+(\S+)') { $server = $Matches[1] } }
-    }
-    $flags = ''
-    if (Test-Path -LiteralPath 'C:\var\lib\kubelet\kubeadm-flags.env') { $flags = "$(Get-Content -LiteralPath 'C:\var\lib\kubelet\kubeadm-flags.env' -Raw)".Trim() }
     $config = ''
-    if (Test-Path -LiteralPath 'C:\var\lib\kubelet\config.yaml') { $config = (Get-FileHash -LiteralPath 'C:\var\lib\kubelet\config.yaml' -Algorithm SHA256).Hash.ToLowerInvariant() }
-    $nodeIp = ''
-    if ($command -match '--node-ip=(\S+)') { $nodeIp = $Matches[1] }
-    $onPath = @("$(Get-RegistryValue 'HKLM:\SYSTEM\CurrentControlSet\Control\Session Manager\Environment' 'Path')" -split ';') -contains 'C:\k'
+    if (Test-Path -LiteralPath "$folder\config.toml") { $config = (Get-FileHash -LiteralPath "$folder\config.toml" -Algorithm SHA256).Hash.ToLowerInvariant() }
+    $crictl = ''
+    $crictlPath = 'C:\k\crictl.yaml'
+    if (Test-Path -LiteralPath $crictlPath) { $crictl = (Get-FileHash -LiteralPath $crictlPath -Algorithm SHA256).Hash.ToLowerInvariant() }
+    $environment = @(Get-RegistryValue 'HKLM:\SYSTEM\CurrentControlSet\Services\containerd' 'Environment' | Where-Object { $_ })
+    # The server's own answer, which is the second version that ctr.exe prints.
+    $version = ''
+    $detail = ''
+    if ($state -eq 'Running' -and (Test-Path -LiteralPath "$folder\ctr.exe")) {
+        $answer = Invoke-Program "$folder\ctr.exe" @('--address', '\\.\pipe\containerd-containerd', '--connect-timeout', '5s', 'version')
+        if ($answer.Code -eq 0) {
+            foreach ($line in $answer.Lines) { if ($line -match '^\s+Version:\s+(\S+)') { $version = $Matches[1] } }
+        } else {
+            $detail = $answer.Lines -join ' | '
+        }
+    }
+    $onPath = @("$(Get-RegistryValue 'HKLM:\SYSTEM\CurrentControlSet\Control\Session Manager\Environment' 'Path')" -split ';') -contains 'C:\Program Files\containerd'
     [ordered]@{
         service = $state
         command = $command
         start = $start
-        on_path = $onPath
-        joined = $joined
-        server = $server
-        flags = $flags
-        node_ip = $nodeIp
         config = $config
+        crictl_config = $crictl
+        environment = @($environment)
+        on_path = $onPath
+        version = $version
+        detail = $detail
     }
 }
 $Facts = [ordered]@{}
