@@ -91,5 +91,6 @@ def up_step(settings: Settings, machine: Machine) -> Step:
         apply=apply,
         # Making the machine and copying its box come before the boot that `timeouts.boot` bounds.
         timeout=settings.timeouts.boot + 1800,
-        costs=machine.memory,
+        # Machines that exist elsewhere, or are only modelled, take nothing of this computer.
+        costs=0 if settings.provider in ("existing", "rehearsal") else machine.memory,
     )

@@ -14,9 +14,10 @@ import pytest
 from provision.clock import monotonic
 from provision.errors import StepFailed, Unreachable
 from provision.facts.base import HostFacts, MachineFacts, World
-from provision.settings.model import Settings
+from provision.settings.model import Machine, ProviderName, Settings
 from provision.steps.base import Context, Judgement, Missing, Plan, Satisfied, Step
 from provision.steps.context import Tools
+from provision.steps.host import up_step
 from provision.steps.lanes import Budget, lane_key
 from provision.steps.runner import Runner, StepEnd
 from provision.steps.world import WorldHolder
@@ -284,3 +285,9 @@ def test_a_machine_that_does_not_answer_does_not_hold_the_end_up(monkeypatch: py
     runner.close()
     assert monotonic() - began < 5
     never.set()
+
+
+@pytest.mark.parametrize(("provider", "costs"), [("virtualbox", 4096), ("existing", 0), ("rehearsal", 0)])
+def test_only_a_machine_on_this_computer_takes_its_memory(provider: ProviderName, costs: int) -> None:
+    machine = Machine(name="winw1", os="windows", memory=4096)
+    assert up_step(Settings(provider=provider), machine).costs == costs
