@@ -112,7 +112,7 @@ def plan(
     help={
         **_SETTINGS,
         "json": _RUN["json"],
-        "offline": "fetch no compiler and no module; a commit that was fetched before is there",
+        "offline": "open no connection: a commit and a compiler that were fetched before are there",
         "sha": "the commit to build, 7 to 40 digits (without any of these: what the settings name)",
         "ref": "the branch, tag or pull request (pull/12345) to build",
         "path": "a local checkout to build, uncommitted changes included",

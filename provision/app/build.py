@@ -77,7 +77,7 @@ def build(
         )
     network = settings.network
     told = _Told(screen)
-    sources = Sources(cache.root, told, ca=network.ca)
+    sources = Sources(cache.root, told, ca=network.ca, offline=offline)
 
     def make(what: Asked, targets: Sequence[Target]) -> _Made:
         with told.of("source", f"{what.project} {what.value}"):
