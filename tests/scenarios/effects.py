@@ -15,14 +15,15 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from provision.rehearsal.contract import Streams
 from provision.rehearsal.faults import Fault
+from provision.rehearsal.models.windows_process import WindowsProcess
 from provision.render.engine import environment, render
 from provision.steps.windows_files import CONTAINERD_FILES, KUBERNETES_FILES
 from provision.steps.windows_join import join_config
-from tests.scenarios import effects_guests
+from tests.scenarios import effects_guests, effects_images
 from tests.scenarios.windows_bench import CA_HASH, MASTER, TOKEN, Bench
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "effects"
@@ -127,6 +128,13 @@ class Stopped(threading.Event):
         return True
 
 
+class _Serving:
+    """A kube-proxy.exe that runs until somebody ends it."""
+
+    def __init__(self) -> None:
+        self.killed = threading.Event()
+
+
 class Stage:
     """Runs beginnings on one modelled machine and observes them."""
 
@@ -151,6 +159,9 @@ class Stage:
         """Run one script on the machine as it is."""
         before = _leaves(self._visible())
         out, err = bytearray(), bytearray()
+        proxy = _Serving()
+        if call.script == "kubernetes":
+            self.bench.machine.proxies[:] = [cast(WindowsProcess, proxy)]
         code = self._run(call, out.extend, err.extend)
         after = _leaves(self._visible())
         lines = out.decode("utf-8", "backslashreplace").splitlines()
@@ -165,6 +176,7 @@ class Stage:
             "failed": _message(err.decode("utf-8", "backslashreplace")),
             "facts": facts,
             "changed": changed,
+            "ended": ["kube-proxy"] if proxy.killed.is_set() else [],
         }
         return {key: value for key, value in self._steady(found).items() if value not in ([], {}, "")}
 
@@ -179,6 +191,8 @@ class Stage:
         if call.script == "kube-proxy":
             values: Data = {"server": f"https://{MASTER}:6443", "feature_gates": "", "verbosity": 2, **call.given}
             return render("cni/kube-proxy-windows/start.ps1", **values)
+        if call.script in effects_images.TEMPLATES:
+            return effects_images.text(call.script, call.given)
         step = self.bench.named(call.script)
         script = step.scripts[-1]
         values = {**script.parameters, **self._runtime(call.script), **call.given}
