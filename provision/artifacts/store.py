@@ -56,6 +56,8 @@ class ArtifactStore:
         self.offline = offline
         self._web = web
         self._makers = makers
+        self._hashing = threading.Lock()
+        self._sound: set[str] = set()  # digests of files that were read in this run and are right
 
     def facts(self) -> HostFacts:
         """What is resolved, and what is in the cache; opens nothing but the lock."""
@@ -75,6 +77,25 @@ class ArtifactStore:
         if found is None:
             raise ArtifactError(f"{name} is not in the cache", remedy="run `invoke up` again: it is fetched first")
         return found
+
+    def sound(self, name: str) -> bool:
+        """Whether the cached file still is what its digest says (a dying disk); one that is not is thrown away.
+
+        Asked before a file leaves this computer; each file is read once a store.
+
+        Raises:
+            ArtifactError: it has not been fetched.
+        """
+        path = self.path(name)
+        with self._hashing:
+            if path.name in self._sound:
+                return True
+        if file_digest(path) != path.name:
+            path.unlink(missing_ok=True)
+            return False
+        with self._hashing:
+            self._sound.add(path.name)
+        return True
 
     @contextmanager
     def in_use(self) -> Iterator[None]:

@@ -88,7 +88,17 @@ def deliver_step(settings: Settings, machine: Machine) -> Step:
 
 
 def uploads(ctx: Context, names: list[str], others: Mapping[str, bytes] | None = None) -> Uploads:
-    """Artifacts (and other files: target -> content) for a Linux machine, with progress on the live line."""
+    """Artifacts (and other files: target -> content) for a Linux machine, with progress on the live line.
+
+    Raises:
+        ArtifactError: a file of the cache turned out to be damaged, and cannot be had again.
+    """
+    damaged = [name for name in names if not ctx.store.sound(name)]
+    for name in damaged:
+        ctx.on_line(f"{name} was damaged in the cache of this computer: it is fetched again")
+        ctx.store.fetch(name, ctx.deadline, None, ctx.stop)
+    if damaged:
+        ctx.note_host()
     paths = {f"{LINUX_FILES}/{name}": ctx.artifact(name) for name in names}
     sizes = {target: path.stat().st_size for target, path in paths.items()}
 
