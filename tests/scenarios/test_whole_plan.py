@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from provision.errors import Refused
 from provision.settings.complete import complete
 from provision.settings.model import Machine, Settings
 from provision.steps.base import Missing
+from provision.steps.made_with import require_same
 from tests.scenarios.inprocess import Rehearsed, complaint
 
 
@@ -77,6 +78,23 @@ def test_a_machine_that_was_made_with_other_settings_is_refused_when_it_has_come
     assert isinstance(result.failures[0].error, Refused)
     assert "network.pods was 10.244.0.0/16, now it is 10.200.0.0/16" in result.failures[0].error.details
     assert {end.step.name for end in result.applied} <= {"provider"}
+
+
+def test_a_machine_taken_out_of_the_middle_leaves_the_others_where_they_are(tmp_path: Path) -> None:
+    """Their addresses followed from the order: the refusal says which ones to write, and with them all is as it was."""
+    master, *_ = Settings().machines
+    workers = [Machine(name=f"lin{number}", os="linux") for number in (1, 2, 3)]
+    assert not Rehearsed(tmp_path, Settings(machines=(master, *workers))).up().failures
+    less = Rehearsed(tmp_path, Settings(machines=(master, workers[0], workers[2])))
+    with pytest.raises(Refused) as refused:
+        require_same(less.settings, less.facts(), "lin3")
+    assert "machine.address was 192.168.56.13, now it is 192.168.56.12" in refused.value.details
+    assert refused.value.remedy.endswith("add `address: 192.168.56.13` to lin3")
+    kept = workers[2].model_copy(update={"address": IPv4Address("192.168.56.13")})
+    written = Rehearsed(tmp_path, Settings(machines=(master, workers[0], kept)))
+    result = written.up()
+    assert not result.failures, complaint(result)
+    assert not {end.step.name for end in result.applied if end.step.machine == "lin3"}
 
 
 SHAPES: list[dict[str, Any]] = [
