@@ -9,6 +9,9 @@ from provision.steps.base import Judgement, Missing, Satisfied, ScriptCall, Step
 from provision.steps.images import images_needed
 from provision.steps.images_needed import test_images
 
+# Seconds in which a pull that breaks off is tried again; a registry that is not there fails it then.
+_LIMIT = 120
+
 
 def prepull_steps(settings: Settings) -> tuple[Step, ...]:
     """One step a machine; none unless the settings ask for it."""
@@ -36,7 +39,7 @@ def _prepull(settings: Settings, machine: Machine) -> Step:
         scripts=(
             ScriptCall(
                 template="windows/66-prepull.ps1" if machine.os == "windows" else "linux/56-prepull.sh",
-                parameters={"images": list(names)},
+                parameters={"images": list(names), "limit": _LIMIT},
             ),
         ),
         detached=True,

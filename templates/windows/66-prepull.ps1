@@ -1,16 +1,16 @@
-# Usage: the images that tests start are here before they are needed. A pull that breaks off is tried again, twice.
+# Usage: the images that tests start are here before they are needed. A pull that breaks off is tried again for a while.
 $Images = {{ images | ps }}
+$LimitSeconds = {{ limit | ps }}
 
 {% include 'windows/_start.ps1' %}
 
 foreach ($image in $Images) {
     Write-Output "pulling $image"
-    $tries = 1
+    $clock = [System.Diagnostics.Stopwatch]::StartNew()
     while ($true) {
         $run = Invoke-Program 'C:\k\crictl.exe' @('--timeout', '60m', 'pull', $image)
         if ($run.Code -eq 0) { break }
-        if ($tries -ge 3) { throw "$image cannot be pulled: $($run.Lines -join ' | ')" }
-        $tries = $tries + 1
+        if ($clock.Elapsed.TotalSeconds -ge $LimitSeconds) { throw "$image cannot be pulled: $($run.Lines -join ' | ')" }
         Start-Sleep -Seconds 5
     }
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.scenarios import effects_spoil as spoil
 from tests.scenarios.effects import Beginning, Call, after, one
 from tests.scenarios.effects_node import node_beginnings
+from tests.scenarios.effects_registries import image_beginnings
 
 PROBE = Call("probe")
 KUBERNETES = ("kubelet.exe", "kubeadm.exe", "kubectl.exe", "kube-proxy.exe", "kube-log-runner.exe")
@@ -36,7 +37,7 @@ def beginnings() -> list[Beginning]:
             Call(name) for name in (*PREPARED, *INSTALL, "calico-windows", "kube-proxy", "stamp", "probe", "collect")
         ),
     )
-    return [fresh, again, *_by_hand(), *_network(), *_system(), *node_beginnings()]
+    return [fresh, again, *_by_hand(), *_network(), *_system(), *node_beginnings(), *image_beginnings()]
 
 
 def _by_hand() -> list[Beginning]:

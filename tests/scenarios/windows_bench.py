@@ -82,6 +82,9 @@ class ControlPlane(Machine):
         return None if self.refuses or port != 8080 else self._answer
 
     def _answer(self, request: HttpRequest) -> HttpAnswer:
+        if request.body is not None:
+            self.files_served[request.path] = request.body
+            return HttpAnswer(201)
         data = self.files_served.get(request.path.rsplit("/", 1)[-1])
         if data is None:
             return HttpAnswer(404)
