@@ -246,20 +246,16 @@ def _memory() -> int | None:
 
 
 def _finish(screen: Screen, done: Sequence[_Made], received: int, seconds: float, *, debug: bool) -> None:
+    every = [one for _, _, built in done for one in built.values()]
     rows = [
-        (
-            one.name,
-            one.version,
-            _megabytes(one.size),
-            duration(one.seconds) if one.fresh else "was there",
-            str(one.path),
-        )
-        for _, _, built in done
-        for one in built.values()
+        (one.name, one.version, _megabytes(one.size), duration(one.seconds) if one.fresh else "was there")
+        for one in every
     ]
     screen.say("")
-    screen.table("", ("file", "version", "size", "built in", "path"), rows)
+    screen.table("", ("file", "version", "size", "built in"), rows)
     screen.say("")
+    for one in every:  # too long for a table's column
+        screen.say(f"{one.name}: {one.path}")
     fetched = f"{_megabytes(received)} fetched" if received else "nothing was fetched"
     screen.say(f"built and checked in {duration(seconds)}; {fetched}", "bold green")
     asked, source, built = done[0]
