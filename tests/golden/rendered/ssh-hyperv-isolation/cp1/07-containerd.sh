@@ -1,7 +1,9 @@
 #!/bin/bash
 # containerd and runc are installed from their releases, configured for kubelet, and running.
 # Usage: bash 51-containerd.sh   (as root; the archives lie in /var/lib/hybrid/files; ENVIRONMENT names the proxy, if any)
+# OWN names programs that were built: they take the places of the archive's.
 ENVIRONMENT=()
+OWN=()
 # Shared by every Linux script: strict mode, and the few words that all of them use.
 set -euo pipefail
 umask 022
@@ -47,10 +49,20 @@ result() {
 # Shared by the scripts that install: the delivered file, and the record that says what was installed from what.
 FILES=()
 
-# The path of a delivered file whose digest was checked and recorded.
+# The path of a delivered file. Its digest is recorded here where a delivery was cut off before it could be.
 delivered() {
-    if [ ! -f "/var/lib/hybrid/files/$1" ] || [ ! -f "/var/lib/hybrid/delivered/$1" ]; then
+    local digest='' known='' now
+    if [ ! -f "/var/lib/hybrid/files/$1" ]; then
         fail "$1 was not delivered"
+    fi
+    now="$(stat -c '%s %Y' "/var/lib/hybrid/files/$1")"
+    if [ -f "/var/lib/hybrid/delivered/$1" ]; then
+        read -r digest known < "/var/lib/hybrid/delivered/$1"
+    fi
+    if [ "$known" != "$now" ]; then
+        digest="$(sha256sum "/var/lib/hybrid/files/$1")"
+        mkdir -p /var/lib/hybrid/delivered
+        printf '%s %s\n' "${digest%% *}" "$now" > "/var/lib/hybrid/delivered/$1"
     fi
     printf '%s' "/var/lib/hybrid/files/$1"
 }
@@ -90,6 +102,12 @@ record() {
 
 unpack "$(delivered containerd-linux.tar.gz)" /usr/local
 install_program "$(delivered runc)" /usr/local/sbin/runc
+if [ -n "${OWN[*]:-}" ]; then
+    for name in "${OWN[@]}"; do
+        say "installing $name, which was built"
+        install_program "$(delivered "$name")" "/usr/local/bin/$name"
+    done
+fi
 
 mkdir -p /etc/containerd /etc/cni/net.d /opt/cni/bin
 cat > /etc/containerd/config.toml <<'CONFIG'
@@ -155,7 +173,11 @@ until ctr --connect-timeout 2s version >/dev/null 2>&1; do
     fi
     sleep 1
 done
-record containerd containerd-linux.tar.gz runc
+if [ -n "${OWN[*]:-}" ]; then
+    record containerd containerd-linux.tar.gz runc "${OWN[@]}"
+else
+    record containerd containerd-linux.tar.gz runc
+fi
 # ---- facts: printed as the last line, {"facts": {"<section>": {...}}, ...}. Reads only, changes nothing.
 # Each section has a time limit: every program that could hang runs under `limited`, with what is left of it.
 SECTION_END=0

@@ -47,10 +47,20 @@ result() {
 # Shared by the scripts that install: the delivered file, and the record that says what was installed from what.
 FILES=()
 
-# The path of a delivered file whose digest was checked and recorded.
+# The path of a delivered file. Its digest is recorded here where a delivery was cut off before it could be.
 delivered() {
-    if [ ! -f "/var/lib/hybrid/files/$1" ] || [ ! -f "/var/lib/hybrid/delivered/$1" ]; then
+    local digest='' known='' now
+    if [ ! -f "/var/lib/hybrid/files/$1" ]; then
         fail "$1 was not delivered"
+    fi
+    now="$(stat -c '%s %Y' "/var/lib/hybrid/files/$1")"
+    if [ -f "/var/lib/hybrid/delivered/$1" ]; then
+        read -r digest known < "/var/lib/hybrid/delivered/$1"
+    fi
+    if [ "$known" != "$now" ]; then
+        digest="$(sha256sum "/var/lib/hybrid/files/$1")"
+        mkdir -p /var/lib/hybrid/delivered
+        printf '%s %s\n' "${digest%% *}" "$now" > "/var/lib/hybrid/delivered/$1"
     fi
     printf '%s' "/var/lib/hybrid/files/$1"
 }
