@@ -57,7 +57,10 @@ def explain(
     machine = first.step.machine
     if machine is not None and not isinstance(error, ConnectionFailed | Refused):
         screen.say(f"collecting logs of {machine} (at most {COLLECT_LIMIT:.0f} s)", "dim")
-        parts += _collected(tools, journal, machine)
+        # What the step itself has said names its cause more surely than all that a machine logs.
+        causes = [f"likely cause: {cause}" for cause in recognised(error.details)[:1]]
+        collected = _collected(tools, journal, machine)
+        parts += causes or collected
     others = [f"also failed: {end.step.name}: {end.reason}" for end in result.failures[1:]]
     blocked = f"not run because of it: {len(result.blocked)} steps" if result.blocked else ""
     parts += [*others, blocked, f"logs: {journal.folder}"]

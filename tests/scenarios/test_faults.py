@@ -52,3 +52,9 @@ def test_a_fault_that_goes_away_lets_the_next_run_converge(tmp_path: Path, fault
             if work.run("up").returncode == 0:
                 break
         assert work.up()["applied"] == []
+
+
+def test_a_clock_that_is_gone_is_named_as_the_likely_cause(tmp_path: Path) -> None:
+    with folder(tmp_path / "w", rehearsal={"scale": 0.002, "faults": ["clock-gone"]}) as work:
+        done = work.run("up", timeout=150)
+        assert "likely cause: certificates and clock disagree" in done.stderr
