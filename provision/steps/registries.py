@@ -130,7 +130,7 @@ def registries_step(settings: Settings, machine: Machine) -> Step:
         machine=machine.name,
         needs=before,
         reads=frozenset({"registries"}),
-        changes=("registries", "containerd"),
+        changes=("registries",),
         check=check,
         scripts=(call,),
         apply=apply,

@@ -19,7 +19,8 @@ wanted() {
 CHANGED=no
 mkdir -p /usr/local/share/ca-certificates
 for path in /usr/local/share/ca-certificates/hybrid-*.crt; do
-    if [ -f "$path" ] && ! wanted "$(basename "$path" .crt)" "${CERTIFICATES[@]:-}"; then
+    name="${path##*/}"
+    if [ -f "$path" ] && ! wanted "${name%.crt}" "${CERTIFICATES[@]:-}"; then
         rm -f "$path"
         CHANGED=yes
     fi

@@ -23,6 +23,7 @@ from provision.settings.complete import complete
 from provision.settings.model import Chosen, Containerd, Kubernetes, Machine, Network, Settings, SourceState
 from provision.steps.base import ScriptCall, Step
 from provision.steps.probe import all_sections
+from tests.unit.steps.image_settings import WITH_IMAGES, exports
 from tests.unit.steps.linux_facts import CONTROL_PLANE, SETTINGS
 
 SHELLCHECK = shutil.which("shellcheck") or str(Path(__file__).parents[2] / ".venv/bin/shellcheck")
@@ -67,6 +68,7 @@ VARIANTS: dict[str, Settings] = {
             }
         )
     ),
+    "images": WITH_IMAGES,
     "from-source": SETTINGS.model_copy(
         update={
             "kubernetes": Kubernetes(version=FROM_SOURCE.version),
@@ -84,7 +86,7 @@ VARIANTS: dict[str, Settings] = {
 
 
 def calls(settings: Settings) -> Iterator[tuple[Step, ScriptCall]]:
-    for step in plan(settings).steps:
+    for step in (*plan(settings).steps, *exports(settings).steps):
         for call in step.scripts:
             if call.template.startswith("linux/"):
                 yield step, call
@@ -184,6 +186,7 @@ PROGRAMS = frozenset(
     [ : apt-get break cat chmod command continue crictl ctr cut cp date df exit export grep hostnamectl install ip
     journalctl kubeadm kubectl local ln mkdir modprobe mv nft printf python3 read readonly return rm set sha256sum shift
     sleep stat swapoff sysctl systemctl systemd-run tail tar test timedatectl timeout trap true umask uname
+    update-ca-certificates
     """.split()  # noqa: SIM905 - a paragraph reads better than forty quotes
 )
 

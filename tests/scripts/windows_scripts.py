@@ -12,6 +12,7 @@ from provision.render.engine import render
 from provision.settings.complete import complete
 from provision.settings.model import Containerd, Features, Kubernetes, Network, Settings
 from provision.steps.base import ScriptCall, Step
+from tests.unit.steps.image_settings import WITH_IMAGES, exports
 from tests.unit.steps.linux_facts import SETTINGS
 
 GUESTS = Path(__file__).parents[2] / "provision" / "guests"
@@ -24,6 +25,7 @@ def _variants() -> dict[str, Settings]:
 
     return {
         "default": SETTINGS,
+        "images": WITH_IMAGES,
         "no-egress": changed(network=Network(egress="none", proxy="http://proxy.example:3128")),
         "older": changed(kubernetes=Kubernetes(version="1.33.13"), containerd=Containerd(windows="1.7.34")),
         "configured": changed(
@@ -39,7 +41,7 @@ def _variants() -> dict[str, Settings]:
 
 
 def _calls(settings: Settings) -> Iterator[tuple[Step, ScriptCall]]:
-    for step in plan(settings).steps:
+    for step in (*plan(settings).steps, *exports(settings).steps):
         for call in step.scripts:
             if call.template.endswith(".ps1"):
                 yield step, call

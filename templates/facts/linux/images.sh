@@ -1,7 +1,7 @@
 # Kubernetes' images by name with their digests, and the archives that were imported; nothing while containerd is down.
 facts_images() {
-    local name kind digest rest list='' imported='' path
-    while read -r name kind digest rest; do
+    local name digest rest list='' imported='' path
+    while read -r name _ digest rest; do
         case "$name $digest" in
             ' '* | sha256:* | *' ' | 'REF '*) continue ;;
             *' sha256:'*) list="$list${list:+, }\"$name\": \"$digest\"" ;;

@@ -85,6 +85,8 @@ def machine_facts(machine: Machine, settings: Settings = SETTINGS) -> Sections:
                 "kubelet": {"active": "active", "enabled": "enabled"},
             }
         },
+        "registries": {"files": {}, "authorities": {}},
+        "images": {"names": {}, "imported": {}},
         "containerd": {
             "version": "2.3.4",
             "cri": True,

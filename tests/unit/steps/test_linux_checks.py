@@ -86,6 +86,8 @@ BROKEN: list[tuple[str, tuple[Any, ...], Any, str]] = [
     ("programs@cp1", ("cp1", "programs", "missing"), ["losetup"], "missing: losetup"),
     ("programs@cp1", ("cp1", "programs", "missing"), ["nft", "socat"], "missing: nft"),
     ("programs@cp1", ("cp1", "programs", "missing"), ["python3"], "missing: python3"),
+    ("registries@cp1", ("cp1", "registries", "files"), {"a/hosts.toml": "00"}, "a/hosts.toml is not wanted any more"),
+    ("registries@cp1", ("cp1", "registries", "authorities"), {"x": True}, "authority x is not wanted any more"),
     ("deliver@cp1", ("cp1", "delivered", "files", "runc"), GONE, "lacking: runc"),
     ("deliver@cp1", ("cp1", "delivered", "files", "kubelet", "sha256"), "00", "lacking: kubelet"),
     ("containerd@cp1", ("cp1", "installed", "components", "containerd"), GONE, "it is not installed"),

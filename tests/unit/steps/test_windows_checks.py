@@ -87,6 +87,8 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("firewall", "firewall/rules/hybrid-vxlan/action", "Block", "hybrid-vxlan is not an enabled rule"),
     ("firewall", "firewall/rules/hybrid-vxlan/ports", ["6081"], "hybrid-vxlan is for UDP 6081"),
     ("firewall", "firewall/rules/hybrid-kubelet/remote", ["Any"], "is for Any, not for 192.168.56.0/24"),
+    ("registries", "registries/files", {"a/hosts.toml": "00"}, "a/hosts.toml is not wanted any more"),
+    ("registries", "registries/authorities", {"x": True}, "the authority x is not wanted any more"),
     ("containerd", "installed/components/containerd", ABSENT, "it is not installed"),
     ("containerd", "installed/components/containerd/intact", False, "its files were changed"),
     ("containerd", "installed/components/containerd/digests", {}, "another version is installed"),

@@ -93,6 +93,8 @@ def finished(settings: Settings = SETTINGS) -> dict[str, dict[str, Any]]:
                 "kubernetes": {"digests": {n: DIGESTS[n] for n in KUBERNETES_FILES}, "intact": True, "detail": ""},
             }
         },
+        "registries": {"files": {}, "authorities": {}},
+        "images": {"names": {}, "imported": {}},
         "containerd": {
             "service": "Running",
             "command": '"C:\\Program Files\\containerd\\containerd.exe" --run-service '

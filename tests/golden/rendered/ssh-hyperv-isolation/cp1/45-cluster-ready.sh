@@ -299,25 +299,26 @@ facts_services() {
 
 # What we wrote for containerd's registries (digests, no secrets), and which of our authorities the system trusts.
 facts_registries() {
-    local path folder name digest files='' trusted=''
+    local path folder name digest list='' trusted=''
     for path in /etc/containerd/certs.d/*/hosts.toml; do
         if [ -f "$path" ] && grep -q '^# hybrid: ' "$path"; then
             folder="${path%/hosts.toml}"
             for name in hosts.toml ca.pem; do
                 if [ -f "$folder/$name" ]; then
                     digest="$(sha256sum "$folder/$name")"
-                    files="$files${files:+, }$(json_text "${folder##*/}/$name"): \"${digest%% *}\""
+                    list="$list${list:+, }$(json_text "${folder##*/}/$name"): \"${digest%% *}\""
                 fi
             done
         fi
     done
     for path in /usr/local/share/ca-certificates/hybrid-*.crt; do
         if [ -f "$path" ]; then
-            name="$(basename "$path" .crt)"
+            name="${path##*/}"
+            name="${name%.crt}"
             trusted="$trusted${trusted:+, }$(json_text "$name"): $(json_bool test -e "/etc/ssl/certs/$name.pem")"
         fi
     done
-    printf '{"files": %s, "authorities": %s}' "{$files}" "{$trusted}"
+    printf '{"files": %s, "authorities": %s}' "{$list}" "{$trusted}"
 }
 
 # What containerd answers (empty: it does not), whether its Kubernetes side is up, and which configuration it has.
@@ -362,8 +363,8 @@ facts_containerd() {
 
 # Kubernetes' images by name with their digests, and the archives that were imported; nothing while containerd is down.
 facts_images() {
-    local name kind digest rest list='' imported='' path
-    while read -r name kind digest rest; do
+    local name digest rest list='' imported='' path
+    while read -r name _ digest rest; do
         case "$name $digest" in
             ' '* | sha256:* | *' ' | 'REF '*) continue ;;
             *' sha256:'*) list="$list${list:+, }\"$name\": \"$digest\"" ;;

@@ -59,7 +59,8 @@ wanted() {
 CHANGED=no
 mkdir -p /usr/local/share/ca-certificates
 for path in /usr/local/share/ca-certificates/hybrid-*.crt; do
-    if [ -f "$path" ] && ! wanted "$(basename "$path" .crt)" "${CERTIFICATES[@]:-}"; then
+    name="${path##*/}"
+    if [ -f "$path" ] && ! wanted "${name%.crt}" "${CERTIFICATES[@]:-}"; then
         rm -f "$path"
         CHANGED=yes
     fi
@@ -114,68 +115,28 @@ section_text() {
 
 # What we wrote for containerd's registries (digests, no secrets), and which of our authorities the system trusts.
 facts_registries() {
-    local path folder name digest files='' trusted=''
+    local path folder name digest list='' trusted=''
     for path in /etc/containerd/certs.d/*/hosts.toml; do
         if [ -f "$path" ] && grep -q '^# hybrid: ' "$path"; then
             folder="${path%/hosts.toml}"
             for name in hosts.toml ca.pem; do
                 if [ -f "$folder/$name" ]; then
                     digest="$(sha256sum "$folder/$name")"
-                    files="$files${files:+, }$(json_text "${folder##*/}/$name"): \"${digest%% *}\""
+                    list="$list${list:+, }$(json_text "${folder##*/}/$name"): \"${digest%% *}\""
                 fi
             done
         fi
     done
     for path in /usr/local/share/ca-certificates/hybrid-*.crt; do
         if [ -f "$path" ]; then
-            name="$(basename "$path" .crt)"
+            name="${path##*/}"
+            name="${name%.crt}"
             trusted="$trusted${trusted:+, }$(json_text "$name"): $(json_bool test -e "/etc/ssl/certs/$name.pem")"
         fi
     done
-    printf '{"files": %s, "authorities": %s}' "{$files}" "{$trusted}"
-}
-
-# What containerd answers (empty: it does not), whether its Kubernetes side is up, and which configuration it has.
-facts_containerd() {
-    local key value version='' seen_server=no type id rest cri=false config='' digest line list=''
-    while read -r key value; do
-        case "$key" in
-            Server:) seen_server=yes ;;
-            Version:)
-                if [ "$seen_server" = yes ]; then
-                    version="${value#v}"
-                fi
-                ;;
-        esac
-    done <<< "$(limited ctr --connect-timeout 3s version 2>/dev/null || true)"
-    if [ -n "$version" ]; then
-        while read -r type id rest; do
-            if [ "$type $id" = 'io.containerd.grpc.v1 cri' ] && [ "${rest##* }" = ok ]; then
-                cri=true
-            fi
-        done <<< "$(limited ctr --connect-timeout 3s plugins ls 2>/dev/null || true)"
-    fi
-    if [ -f /etc/containerd/config.toml ]; then
-        digest="$(sha256sum /etc/containerd/config.toml)"
-        config="${digest%% *}"
-    fi
-    if [ -f /etc/systemd/system/containerd.service.d/10-proxy.conf ]; then
-        while read -r line; do
-            case "$line" in
-                Environment=*)
-                    line="${line#Environment=\"}"
-                    line="${line%\"}"
-                    list="$list${list:+, }$(json_text "${line//%%/%}")"
-                    ;;
-            esac
-        done < /etc/systemd/system/containerd.service.d/10-proxy.conf
-    fi
-    printf '{"version": %s, "cri": %s, "config_digest": %s, "socket": %s, "environment": [%s]}' \
-        "$(json_text "$version")" "$cri" "$(json_text "$config")" \
-        "$(json_bool test -S /run/containerd/containerd.sock)" "$list"
+    printf '{"files": %s, "authorities": %s}' "{$list}" "{$trusted}"
 }
 
 FACTS=''
 FACTS="$FACTS\"registries\": $(section_text facts_registries 10)"
-FACTS="$FACTS, \"containerd\": $(section_text facts_containerd 10)"
 printf '{"facts": %s%s}\n' "{$FACTS}" "$RESULT"
