@@ -58,12 +58,15 @@ def as_installed() -> Iterator[None]:
     SIGTERM ends a measurement as Ctrl-C does.
     """
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    environment = dict(os.environ)
     try:
         with tempfile.TemporaryDirectory(prefix="hybrid-bench-modules-") as folder:
             if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
                 os.environ["PYTHONPYCACHEPREFIX"] = folder
             yield
     finally:
+        os.environ.clear()
+        os.environ.update(environment)
         signal.signal(signal.SIGTERM, before)
 
 

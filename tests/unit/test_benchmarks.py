@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -45,7 +46,9 @@ def test_one_failure_does_not_hide_the_other_figures(
 
     monkeypatch.setattr(bench, "ALL", {"one": fails, "two": lambda: [Row("good", 1, 1)]})
     monkeypatch.setattr("sys.argv", ["benchmarks"])
+    environment = dict(os.environ)
     assert bench.main() == 1
+    assert dict(os.environ) == environment
     said = capsys.readouterr()
     assert "one: up ended with 7: no\n" in said.err
     assert "good" in said.out
