@@ -145,16 +145,19 @@ def images_of(session: Session, world: World) -> dict[str, dict[str, str]]:
 
 
 def file_of(name: str, os: Os, windows: str | None) -> str:
+    """The name of an image's archive: readable, and another one for each image and system."""
     short = re.sub(r"[^A-Za-z0-9.]+", "-", name.partition("/")[2] or name)[-60:].strip("-")
     system = f"windows-{windows}" if windows else os
     return f"image-{system}-{short}-{hashlib.sha256(name.encode()).hexdigest()[:8]}.tar"
 
 
 def platform_of(export: Export) -> str:
+    """The system of an exported image, as its address in the lock says it."""
     return f"{export.os}/amd64" + (f"&windows={export.windows}" if export.windows else "")
 
 
 def spec_of(export: Export) -> ArtifactSpec:
+    """The file that an exported image is."""
     return ArtifactSpec(
         name=export.file,
         version=export.image.rpartition(":")[2],
@@ -165,4 +168,5 @@ def spec_of(export: Export) -> ArtifactSpec:
 
 
 def is_export(url: str) -> bool:
+    """Whether an address of the lock is that of an exported image."""
     return url.startswith("image:") and "?platform=" in url

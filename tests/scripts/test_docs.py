@@ -25,7 +25,7 @@ from provision.plan import plan
 from provision.rehearsal.faults import KINDS
 from provision.settings.complete import complete
 from provision.settings.load import load
-from provision.settings.model import Machine, Settings
+from provision.settings.model import Features, ImageArchive, Machine, Network, Os, Settings
 from tests.golden.golden import same_as
 from tests.scripts import docs_blocks
 
@@ -93,9 +93,21 @@ def argument_flags(names: tuple[str, ...]) -> set[str]:
 
 @lru_cache
 def known_steps() -> frozenset[str]:
-    """The names of all steps, without their machines, of settings with Linux workers and with Windows."""
+    """The names of all steps, without their machines, of settings that need them all."""
     machines = (*Settings().machines, Machine(name="linw1", os="linux"))
-    settings = complete(Settings(provider="libvirt", machines=machines))
+    archives = tuple(
+        ImageArchive(name=f"{os}.tar", version="1", url=f"image:{os}", os=os, images=(f"one.test/{os}:1",))
+        for os in get_args(Os)
+    )
+    settings = complete(
+        Settings(
+            provider="libvirt",
+            machines=machines,
+            features=Features(prepull=True),
+            network=Network(proxy="http://proxy.test:3128", registries={"docker.io": "https://mirror.test"}),
+            archives=archives,
+        )
+    )
     return frozenset(step.name.split("@")[0] for step in plan(settings).steps)
 
 
