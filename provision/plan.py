@@ -60,16 +60,10 @@ def refuse_what_is_not_built(settings: Settings) -> None:
     """One clear line before anything starts.
 
     Raises:
-        Refused: a network or a source build that this version cannot do.
+        Refused: a network that this version cannot do.
     """
     if settings.cni != "calico":
         raise Refused(
             f"`cni: {settings.cni}` is not built into this version yet",
             remedy="use `cni: calico` (`--set cni=calico`)",
         )
-    for asked, wanted in (
-        ("containerd.from_source", settings.containerd.from_source),
-        ("hcsshim", any((settings.hcsshim.sha, settings.hcsshim.ref, settings.hcsshim.path))),
-    ):
-        if wanted:
-            raise Refused(f"`{asked}` is not built into this version yet", remedy=f"take `{asked}` out of the settings")

@@ -5,7 +5,15 @@ from __future__ import annotations
 import hashlib
 
 _MARK = bytes.fromhex("3077af0c92740802 41e1c107e6d618e6")
-_PACKAGES = {"kube-log-runner": "k8s.io/component-base/logs/kube-log-runner"}
+_PACKAGES = {
+    "kube-log-runner": "k8s.io/component-base/logs/kube-log-runner",
+    "containerd-shim-runhcs-v1": "github.com/Microsoft/hcsshim/cmd/containerd-shim-runhcs-v1",
+    **{
+        name: f"github.com/containerd/containerd/v2/cmd/{name}"
+        for name in ("containerd", "ctr", "containerd-shim-runc-v2")
+    },
+}
+_UNSTAMPED = ("kube-log-runner", "containerd-shim-runhcs-v1")
 
 
 def go_program(name: str, version: str, *, size: int = 4096) -> bytes:
@@ -21,7 +29,7 @@ def go_program(name: str, version: str, *, size: int = 4096) -> bytes:
     info = _MARK + f"path\t{package}\nbuild\t-compiler=gc\n".encode() + _MARK
     go = b"go1.26.4"
     kept = b"\xff Go buildinf:\x08\x02".ljust(32, b"\0") + bytes([len(go)]) + go + _length(len(info)) + info
-    stamp = (b"" if program in _PACKAGES else f"v{version}\0".encode()).ljust(64, b"\0")
+    stamp = (b"" if program in _UNSTAMPED else f"v{version}\0".encode()).ljust(64, b"\0")
     body = _header(name.endswith(".exe")) + stamp + kept
     return body + hashlib.shake_256(f"{name} {version}".encode()).digest(size)
 

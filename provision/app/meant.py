@@ -10,7 +10,10 @@ _FROM = {"release": "a release", "ci": "a CI build", "source": "built from sourc
 def plain(settings: Settings) -> bool:
     """Whether there is nothing to explain: one release everywhere."""
     chosen = settings.chosen
-    return chosen is None or (chosen.control_plane == "release" and chosen.source is None and not chosen.binaries)
+    if chosen is None:
+        return True
+    built = chosen.source or chosen.containerd or chosen.hcsshim or chosen.binaries
+    return chosen.control_plane == "release" and not built
 
 
 def meant(settings: Settings) -> str:
@@ -20,7 +23,9 @@ def meant(settings: Settings) -> str:
         return f"control plane {settings.kubernetes.version}, as the settings say"
     built = " (built)" if chosen.source else " (your own)" if "kubelet.exe" in chosen.binaries else ""
     nodes = f"; Windows nodes {chosen.nodes}{built}" if settings.windows else ""
-    return f"control plane {chosen.version}, {_FROM[chosen.control_plane]}{nodes}: {chosen.why}"
+    others = [(name, getattr(chosen, name)) for name in ("containerd", "hcsshim")]
+    more = "".join(f"; {name} {source.version} (built)" for name, source in others if source is not None)
+    return f"control plane {chosen.version}, {_FROM[chosen.control_plane]}{nodes}{more}: {chosen.why}"
 
 
 def kubernetes_row(settings: Settings) -> dict[str, object]:

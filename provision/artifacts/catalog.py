@@ -32,7 +32,7 @@ WINDOWS_NODE = ("kubelet.exe", "kube-proxy.exe")
 CONTROL_PLANE_IMAGES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
 # Programs that replace those of containerd's release, where they are built.
 CONTAINERD_PROGRAMS: dict[Os, tuple[str, ...]] = {
-    "linux": ("containerd", "ctr"),
+    "linux": ("containerd", "containerd-shim-runc-v2", "ctr"),
     "windows": ("containerd.exe", "ctr.exe"),
 }
 SHIM = "containerd-shim-runhcs-v1.exe"
@@ -115,6 +115,11 @@ def _kubernetes(chosen: Chosen, name: str, os: Os) -> ArtifactSpec:
     if source is not None:
         return _built("kubernetes", source, name, os)
     return spec(name, CI if chosen.control_plane == "ci" else KUBERNETES, chosen.version, os)
+
+
+def own_containerd(settings: Settings, os: Os) -> tuple[str, ...]:
+    """The built programs that take the places of those in containerd's release."""
+    return tuple(spec.name for spec in _containerd(settings.chosen, os)) if settings.chosen else ()
 
 
 def _containerd(chosen: Chosen, os: Os) -> list[ArtifactSpec]:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from provision.build.pe import stamped_version
 
 MARK = "hybrid stand-in: "
+UNSTAMPED = "unstamped"
+"""The version of a real program that shows none."""
 _LINE = re.compile(
     rb"hybrid stand-in: (?P<program>[\w.-]+) (?P<version>[\w.+-]+) (?P<os>linux|windows)/(?P<arch>[a-z0-9]+)\n"
 )
@@ -78,7 +80,7 @@ def _read_program(data: bytes) -> StandIn | None:
         name = _main_package(data).rpartition("/")[2]
         version = stamped_version(data)
         # Programs that show no version (kube-log-runner) are stamped with none.
-        _KNOWN[digest] = StandIn(name, f"v{version}" if version else "unstamped", *platform) if name else None
+        _KNOWN[digest] = StandIn(name, f"v{version}" if version else UNSTAMPED, *platform) if name else None
     return _KNOWN[digest]
 
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 
 from provision import knowledge
+from provision.artifacts.catalog import own_containerd
 from provision.errors import StepFailed
 from provision.facts.base import World
 from provision.facts.files import Installed
@@ -46,8 +47,8 @@ def linux_steps(settings: Settings, machine: Machine) -> tuple[Step, ...]:
         _host_name(machine),
         _kernel(settings, machine),
         _programs(settings, machine),
-        deliver_step(settings, machine),
         registries_step(settings, machine),
+        deliver_step(settings, machine),
         _containerd(settings, machine),
         _cni_plugins(machine),
         _kubernetes(machine),
@@ -233,10 +234,11 @@ def containerd_config(settings: Settings) -> str:
 def _containerd(settings: Settings, machine: Machine) -> Step:
     config = containerd_config(settings)
     environment = proxy_environment(settings)
+    own = own_containerd(settings, "linux")
     digest = hashlib.sha256(config.encode()).hexdigest()
 
     def check(_: Settings, world: World) -> Judgement:
-        wrong = _faults(world, machine, "containerd", CONTAINERD)
+        wrong = _faults(world, machine, "containerd", (*CONTAINERD, *own))
         if wrong:
             return verdict(wrong, "")
         facts = world.machine(machine.name)
@@ -266,7 +268,7 @@ def _containerd(settings: Settings, machine: Machine) -> Step:
         scripts=(
             ScriptCall(
                 template="linux/51-containerd.sh",
-                parameters={"config": config, "environment": list(environment)},
+                parameters={"config": config, "environment": list(environment), "own": list(own)},
                 documents={"config.toml": config},
             ),
         ),

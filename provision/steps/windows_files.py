@@ -6,6 +6,7 @@ import hashlib
 from typing import cast
 
 from provision import knowledge
+from provision.artifacts.catalog import own_containerd
 from provision.errors import StepFailed
 from provision.facts.base import World
 from provision.facts.windows import Containerd, Delivered, Installed, Kubelet, Os
@@ -78,6 +79,11 @@ def deliver_step(settings: Settings, machine: Machine, component: str, names: tu
     )
 
 
+def containerd_files(settings: Settings) -> tuple[str, ...]:
+    """What containerd is installed from: its release, and what was built in place of its programs."""
+    return (*CONTAINERD_FILES, *own_containerd(settings, "windows"))
+
+
 def containerd_config(settings: Settings) -> str:
     """config.toml as containerd's release and the pause image need it."""
     row = knowledge.containerd(settings.containerd.windows)
@@ -96,10 +102,11 @@ def containerd_step(settings: Settings, machine: Machine) -> Step:
     crictl_config = render("windows/crictl.yaml")
     version = f"v{settings.containerd.windows}"
     environment = proxy_environment(settings)
+    names = containerd_files(settings)
 
     def check(_: Settings, world: World) -> Judgement:
         facts = world.machine(machine.name)
-        wrong = component_faults(facts.get(Installed), "containerd", wanted_digests(world, CONTAINERD_FILES))
+        wrong = component_faults(facts.get(Installed), "containerd", wanted_digests(world, names))
         now = facts.get(Containerd)
         if now.config != _digest(config):
             wrong.append("config.toml is another one" if now.config else "there is no config.toml")
@@ -126,8 +133,9 @@ def containerd_step(settings: Settings, machine: Machine) -> Step:
             "crictl_config": crictl_config,
             "environment": environment,
             "limit": CONTAINERD_LIMIT,
+            "own": list(own_containerd(settings, "windows")),
         },
-        runtime={"digests": dict.fromkeys(CONTAINERD_FILES, "<sha256>")},
+        runtime={"digests": dict.fromkeys(names, "<sha256>")},
         documents={"config.toml": config, "crictl.yaml": crictl_config},
     )
     return Step(
@@ -140,7 +148,7 @@ def containerd_step(settings: Settings, machine: Machine) -> Step:
         changes=("installed", "containerd"),
         check=check,
         scripts=(call,),
-        apply=lambda ctx: _run(ctx, call, CONTAINERD_FILES),
+        apply=lambda ctx: _run(ctx, call, names),
         timeout=settings.timeouts.step,
     )
 

@@ -8,8 +8,8 @@ from provision.steps.images import image_steps
 from provision.steps.registries import registries_step
 from provision.steps.stamp import stamp_step
 from provision.steps.windows_files import (
-    CONTAINERD_FILES,
     KUBERNETES_FILES,
+    containerd_files,
     containerd_step,
     deliver_step,
     kubernetes_step,
@@ -38,16 +38,16 @@ def windows_steps(settings: Settings, machine: Machine) -> tuple[Step, ...]:
         settings_step(settings, machine),
         host_name_step(settings, machine),
         features_step(settings, machine),
-        deliver_step(settings, machine, "containerd", CONTAINERD_FILES),
+        registries_step(settings, machine),
+        deliver_step(settings, machine, "containerd", containerd_files(settings)),
         deliver_step(settings, machine, "kubernetes", KUBERNETES_FILES),
         reboot_step(settings, machine),
         # What a node needs.
         firewall_step(settings, machine),
-        registries_step(settings, machine),
         containerd_step(settings, machine),
+        *image_steps(settings, machine),
         kubernetes_step(settings, machine),
         kubelet_service_step(settings, machine),
-        *image_steps(settings, machine),
     ]
     if settings.network.egress != "none":
         # Before the join: Calico's virtual switch looks for the card's gateway when it is made.

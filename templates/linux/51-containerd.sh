@@ -1,13 +1,21 @@
 #!/bin/bash
 # containerd and runc are installed from their releases, configured for kubelet, and running.
 # Usage: bash 51-containerd.sh   (as root; the archives lie in /var/lib/hybrid/files; ENVIRONMENT names the proxy, if any)
+# OWN names programs that were built: they take the places of the archive's.
 ENVIRONMENT={{ environment | sh }}
+OWN={{ own | sh }}
 {% include 'linux/_start.sh' %}
 
 {% include 'linux/_install.sh' %}
 
 unpack "$(delivered containerd-linux.tar.gz)" /usr/local
 install_program "$(delivered runc)" /usr/local/sbin/runc
+if [ -n "${OWN[*]:-}" ]; then
+    for name in "${OWN[@]}"; do
+        say "installing $name, which was built"
+        install_program "$(delivered "$name")" "/usr/local/bin/$name"
+    done
+fi
 
 mkdir -p /etc/containerd /etc/cni/net.d /opt/cni/bin
 cat > /etc/containerd/config.toml <<'CONFIG'
@@ -57,5 +65,9 @@ until ctr --connect-timeout 2s version >/dev/null 2>&1; do
     fi
     sleep 1
 done
-record containerd containerd-linux.tar.gz runc
+if [ -n "${OWN[*]:-}" ]; then
+    record containerd containerd-linux.tar.gz runc "${OWN[@]}"
+else
+    record containerd containerd-linux.tar.gz runc
+fi
 {% include 'facts/linux/_emit.sh' %}

@@ -1,4 +1,4 @@
-# Usage: installs containerd and crictl from delivered archives, writes their configuration, registers and starts
+# Usage: installs containerd and crictl from delivered archives, and what was built over them; writes their configuration, registers and starts
 # the service, waits until it answers. Stops the service only when something changes. Safe to run twice.
 $Digests = {{ digests | ps }}
 $Config = {{ config | ps }}
@@ -6,6 +6,8 @@ $CrictlConfig = {{ crictl_config | ps }}
 # Lines NAME=value: the proxy, if there is one.
 $Environment = {{ environment | ps }}
 $LimitSeconds = {{ limit | ps }}
+# Programs that were built: they take the places of the archive's.
+$Own = {{ own | ps }}
 
 {% include 'windows/_start.ps1' %}
 {% include 'windows/_records.ps1' %}
@@ -16,6 +18,7 @@ $LimitSeconds = {{ limit | ps }}
 
 $folder = 'C:\Program Files\containerd'
 $log = 'C:\var\log\containerd\containerd.log'
+$programs = @('containerd.exe', 'containerd-shim-runhcs-v1.exe', 'ctr.exe')
 foreach ($path in @($folder, 'C:\k', 'C:\opt\cni\bin', 'C:\etc\cni\net.d', 'C:\etc\containerd\certs.d', 'C:\var\log\containerd')) {
     New-Item -ItemType Directory -Path $path -Force | Out-Null
 }
@@ -26,12 +29,25 @@ $before = @{ containerd = (Get-ServiceState 'containerd'); kubelet = (Get-Servic
 if (-not (Test-Installed 'containerd' $Digests)) {
     $archive = Assert-Delivered 'containerd-windows.tar.gz' $Digests
     $crictl = Assert-Delivered 'crictl-windows.tar.gz' $Digests
+    $built = @{}
+    foreach ($name in $Own) { $built[$name] = Assert-Delivered $name $Digests }
     if ($before.containerd -ne 'absent') { Stop-Service -Name containerd -Force }
+    # Pods and their shims go on without containerd, and a program that runs can be renamed, not overwritten.
+    foreach ($name in $programs) {
+        if (Test-Path -LiteralPath "$folder\$name") {
+            Move-Item -LiteralPath "$folder\$name" -Destination "$folder\$name.old-$([System.Guid]::NewGuid())"
+        }
+    }
     Write-Output 'unpacking containerd'
     Invoke-Checked 'tar.exe' @('-xf', $archive, '-C', $folder, '--strip-components', '1')
+    foreach ($name in $Own) {
+        Write-Output "installing $name, which was built"
+        Copy-Item -LiteralPath $built[$name] -Destination "$folder\$name" -Force
+    }
+    foreach ($name in $programs) { Remove-Item -Path "$folder\$name.old-*" -Force -ErrorAction SilentlyContinue }
     Write-Output 'unpacking crictl'
     Invoke-Checked 'tar.exe' @('-xf', $crictl, '-C', 'C:\k')
-    Save-Installed 'containerd' $Digests @("$folder\containerd.exe", "$folder\containerd-shim-runhcs-v1.exe", "$folder\ctr.exe", 'C:\k\crictl.exe')
+    Save-Installed 'containerd' $Digests (@($programs | ForEach-Object { "$folder\$_" }) + 'C:\k\crictl.exe')
 }
 Add-ToPath $folder
 if (Set-TextFile "$folder\config.toml" $Config) {

@@ -28,9 +28,9 @@ if (-not (Test-Installed 'kubernetes' $Digests)) {
         Write-Output "installing $name"
         Copy-Item -LiteralPath $source -Destination "$target.new" -Force
         # A program that runs cannot be overwritten, but renamed; the old file goes now or the next time.
-        if (Test-Path -LiteralPath $target) { Move-Item -LiteralPath $target -Destination "$target.old" -Force }
+        if (Test-Path -LiteralPath $target) { Move-Item -LiteralPath $target -Destination "$target.old-$([System.Guid]::NewGuid())" }
         Move-Item -LiteralPath "$target.new" -Destination $target -Force
-        Remove-Item -LiteralPath "$target.old" -Force -ErrorAction SilentlyContinue
+        Remove-Item -Path "$target.old-*" -Force -ErrorAction SilentlyContinue
     }
     if ($ends) {
         Write-Output 'starting the kubelet, which starts kube-proxy'

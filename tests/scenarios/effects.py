@@ -23,6 +23,7 @@ from provision.rehearsal.models.windows_process import WindowsProcess
 from provision.render.engine import environment, render
 from provision.steps.windows_files import CONTAINERD_FILES, KUBERNETES_FILES
 from provision.steps.windows_join import join_config
+from tests.go_programs import go_program
 from tests.scenarios import effects_guests, effects_images
 from tests.scenarios.windows_bench import CA_HASH, MASTER, TOKEN, Bench
 
@@ -128,6 +129,14 @@ class Stopped(threading.Event):
         return True
 
 
+# Programs that somebody has built in place of a release's.
+OWN = {name: go_program(name, "2.3.4", size=64) for name in ("containerd-shim-runhcs-v1.exe", "ctr.exe")}
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
 class _Serving:
     """A kube-proxy.exe that runs until somebody ends it."""
 
@@ -195,16 +204,17 @@ class Stage:
             return effects_images.text(call.script, call.given)
         step = self.bench.named(call.script)
         script = step.scripts[-1]
-        values = {**script.parameters, **self._runtime(call.script), **call.given}
+        values = {**script.parameters, **self._runtime(call), **call.given}
         return render(script.template, sections=list(step.changes), **values)
 
-    def _runtime(self, script: str) -> Data:
-        digests = self.bench.world.host.digests
+    def _runtime(self, call: Call) -> Data:
+        script, digests = call.script, self.bench.world.host.digests
         names = CONTAINERD_FILES if script.endswith("containerd") else KUBERNETES_FILES
         if script.startswith("deliver-"):
             return {"files": [{"name": n, "url": self.bench.url(n), "digest": digests[n]} for n in names]}
         if script in ("containerd", "kubernetes"):
-            return {"digests": {name: digests[name] for name in names}}
+            own = {name: _digest(data) for name, data in OWN.items() if name in call.given.get("own", ())}  # type: ignore[operator]
+            return {"digests": {**{name: digests[name] for name in names}, **own}}
         if script == "join":
             settings = self.bench.settings
             material = {"endpoint": f"{MASTER}:6443", "token": TOKEN, "ca_hash": CA_HASH}

@@ -6,7 +6,7 @@ from provision.guests.powershell import kept_digest
 from provision.rehearsal.models.windows_registry import SYSTEM_ENVIRONMENT
 from provision.steps.windows_join import join_config
 from tests.scenarios import effects_spoil as spoil
-from tests.scenarios.effects import Beginning, Call, after, one
+from tests.scenarios.effects import OWN, Beginning, Call, after, one
 from tests.scenarios.effects_guests import KEPT, SAYS
 from tests.scenarios.windows_bench import CA_HASH, MASTER, settings
 
@@ -70,7 +70,13 @@ def _files() -> list[Beginning]:
             (
                 after("kubernetes", spoil.written("C:\\k\\kubelet.exe")),
                 after(
-                    "kubernetes", spoil.written("C:\\k\\kubectl.exe"), spoil.written("C:\\k\\kubectl.exe.old", b"old")
+                    "kubernetes", spoil.written("C:\\k\\kubectl.exe"), spoil.written("C:\\k\\kubectl.exe.old-1", b"old")
+                ),
+                # Somebody runs it.
+                after(
+                    "kubernetes",
+                    spoil.written("C:\\k\\kubectl.exe"),
+                    spoil.service("dnscache", images=["c:\\k\\kubectl.exe"]),
                 ),
                 after("kubernetes", spoil.stopped("kubelet"), spoil.removed("C:\\k\\kubelet.exe")),
                 after("kubernetes", spoil.registry(SYSTEM_ENVIRONMENT, "Path", PATH + ";", "ExpandString")),
@@ -104,6 +110,15 @@ def _services() -> list[Beginning]:
                 after("containerd", spoil.stopped("containerd")),
                 after("containerd", spoil.service("containerd", path=other, held=True)),
             ),
+        ),
+        # Pods run: their shim is in use, and goes on under another name; ctr.exe is in nobody's way.
+        one(
+            "containerd-built",
+            "stamp",
+            "containerd",
+            spoil.service("dnscache", images=[f"{spoil.CONTAINERD}\\containerd-shim-runhcs-v1.exe".lower()]),
+            *(spoil.written(f"{spoil.FILES}\\{name}", data) for name, data in OWN.items()),
+            own=list(OWN),
         ),
         one("containerd-refused", "stamp", "containerd", digests=dict.fromkeys(ARCHIVES, "0" * 64)),
         one("containerd-no-crictl", "reboot", "containerd", spoil.written(f"{spoil.FILES}\\{ARCHIVES[1]}")),

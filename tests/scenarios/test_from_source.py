@@ -53,7 +53,8 @@ class MadeUp(Makers):
     compiled: list[str]
 
     def source(self, asked: Asked) -> Source:
-        return replace(self.state_now, project=asked.project, remote=asked.remote)
+        state = self.state_now if asked.kind == "path" or asked.project == "kubernetes" else source(asked.value[1:])
+        return replace(state, project=asked.project, remote=asked.remote)
 
     def _build(
         self,
@@ -253,6 +254,31 @@ def test_a_program_for_another_system_does_not_run(tmp_path: Path) -> None:
     wrong.write_bytes(go_program("kubelet", RELEASED))
     failed = workspace.cluster().up().failures[0]
     assert "@winw1" in failed.step.name and "kubelet" in str(failed.error)
+
+
+def test_a_containerd_that_was_built_takes_the_place_of_its_release(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, {}, source(MASTER), more={"containerd": {"from_source": True}})
+    workspace.up()
+    assert set(workspace.compiled) == {"containerd", "containerd-shim-runc-v2", "ctr", "containerd.exe", "ctr.exe"}
+    park = workspace.cluster().park
+    linux = park.get("cp1").files.read("/usr/local/bin/containerd")
+    windows = park.get("winw1").files.read("C:\\Program Files\\containerd\\containerd.exe")
+    assert (linux, windows) == (go_program("containerd", "2.3.4"), go_program("containerd.exe", "2.3.4"))
+    assert workspace.missing() == [] and workspace.up() == []
+
+
+def test_a_shim_of_ones_own_replaces_the_releases_and_changes_in_place(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, {}, source("0.15.0-rc.2"), more={"hcsshim": {"path": "/src/hcsshim"}})
+    workspace.up()
+    assert workspace.compiled == ["containerd-shim-runhcs-v1.exe"]
+    workspace.state = source("0.15.0-rc.2-dirty")
+    assert {"depot-built", "deliver-containerd@winw1", "containerd@winw1"} <= set(workspace.up())
+    folder = "C:\\Program Files\\containerd"
+    files = workspace.cluster().park.get("winw1").files
+    name = "containerd-shim-runhcs-v1.exe"
+    assert files.read(f"{folder}\\{name}") == go_program(name, "0.15.0-rc.2-dirty")
+    assert [one for one in files.list(folder) if ".old" in one] == []
+    assert workspace.missing() == [] and workspace.up() == []
 
 
 def test_kubeadms_patches_reach_the_control_plane_and_the_linux_kubelets(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ FROM_SOURCE = SourceState(
     commit="0" * 40,
     tree="1" * 40,
     dirty=False,
-    version="1.38.0-alpha.0.12+0123456789abcd",
+    version="1.37.0-alpha.2.12+0123456789abcd",
     committed=1,
     go="1.26.4",
 )
@@ -78,6 +78,7 @@ VARIANTS: dict[str, Settings] = {
                 nodes=FROM_SOURCE.version,
                 source=FROM_SOURCE,
                 plane_source=FROM_SOURCE,
+                containerd=FROM_SOURCE,
                 why="",
             ),
         }

@@ -19,7 +19,7 @@ from provision.rehearsal.models.windows_network import card_of_address, live_add
 from provision.rehearsal.models.windows_process import Program
 from provision.rehearsal.models.windows_scm import ServiceDies, Started, service_main, services
 from provision.rehearsal.models.windows_table import ProgramError, program
-from provision.rehearsal.standin import StandIn, read_standin
+from provision.rehearsal.standin import UNSTAMPED, StandIn, read_standin
 
 if TYPE_CHECKING:
     from provision.rehearsal.models.windows import WindowsMachine
@@ -38,7 +38,9 @@ def log_runner(started: Started) -> None:
     """kube-log-runner.exe: opens the log and runs the program that follows its own flags."""
     words = list(started.arguments)
     log = None
-    rotates = knowledge.kubernetes(started.what.version.removeprefix("v")).log_rotation
+    # A runner that was built shows no version: it is of a source of today.
+    version = knowledge.NEWEST if started.what.version == UNSTAMPED else started.what.version.removeprefix("v")
+    rotates = knowledge.kubernetes(version).log_rotation
     known = _RUNNER_FLAGS + (_ROTATION_FLAGS if rotates else ())
     while words and words[0].startswith("-"):
         name, equals, value = words.pop(0).lstrip("-").partition("=")

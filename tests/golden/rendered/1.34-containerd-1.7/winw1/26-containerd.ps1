@@ -159,7 +159,6 @@ if (-not (Test-Installed 'containerd' $Digests)) {
     if ($before.containerd -ne 'absent') { Stop-Service -Name containerd -Force }
     # Pods and their shims go on without containerd, and a program that runs can be renamed, not overwritten.
     foreach ($name in $programs) {
-        Remove-Item -Path "$folder\$name.old-*" -Force -ErrorAction SilentlyContinue
         if (Test-Path -LiteralPath "$folder\$name") {
             Move-Item -LiteralPath "$folder\$name" -Destination "$folder\$name.old-$([System.Guid]::NewGuid())"
         }
