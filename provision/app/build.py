@@ -257,7 +257,8 @@ def _finish(screen: Screen, done: Sequence[_Made], received: int, seconds: float
     for one in every:  # too long for a table's column
         screen.say(f"{one.name}: {one.path}")
     fetched = f"{_megabytes(received)} fetched" if received else "nothing was fetched"
-    screen.say(f"built and checked in {duration(seconds)}; {fetched}", "bold green")
+    made = "built and checked" if any(one.fresh for one in every) else "all was there, checked"
+    screen.say(f"{made} in {duration(seconds)}; {fetched}", "bold green")
     asked, source, built = done[0]
     kubelet = built.get("kubelet.exe")
     if kubelet is not None and debug:  # the cluster's own builds are those without --debug
