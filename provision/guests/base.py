@@ -154,9 +154,7 @@ class Guest(Protocol):
         """
         ...
 
-    def get(
-        self, source: str, target: Path, deadline: Deadline, on_bytes: Callable[[int], None] | None = None
-    ) -> str:
+    def get(self, source: str, target: Path, deadline: Deadline, on_bytes: Callable[[int], None] | None = None) -> str:
         """Bring a file from the machine here, written beside and renamed; returns its SHA-256, in hex. SSH only.
 
         Raises:

@@ -286,9 +286,7 @@ class SshGuest(CommonGuest):
             )
         return finished.require()
 
-    def get(
-        self, source: str, target: Path, deadline: Deadline, on_bytes: Callable[[int], None] | None = None
-    ) -> str:
+    def get(self, source: str, target: Path, deadline: Deadline, on_bytes: Callable[[int], None] | None = None) -> str:
         client = self.connect(deadline)
         digest, got = hashlib.sha256(), 0
         part = target.with_name(f"{target.name}.part")

@@ -33,6 +33,7 @@ from provision.steps.build import program_of
 from tests.go_programs import go_program
 from tests.scenarios.inprocess import Rehearsed, complaint
 
+BEFORE_WINDOWS = ("provider", "up@cp1", "card@cp1", "programs@cp1", "depot", "depot-built")
 RELEASED = "1.36.5-rc.0.3+0123456789abcd"
 MASTER = "1.38.0-alpha.0.12+0123456789abcd"
 
@@ -148,6 +149,16 @@ def test_a_commit_of_a_released_minor_joins_its_release_and_a_second_run_does_no
     assert workspace.missing() == []
     assert workspace.up() == []
     assert workspace.compiled == ["kubelet.exe", "kube-proxy.exe"]
+
+
+def test_what_was_built_waits_beside_the_depot_for_machines_that_come_later(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, {"sha": "0123456"}, source(RELEASED))
+    cluster = workspace.cluster()
+    # As if Windows took longer to boot than all of this takes.
+    kept = [s for s in cluster.plan.steps if s.name in BEFORE_WINDOWS or s.name.startswith(("fetch-", "build-"))]
+    result = cluster.up(Plan(tuple(kept)))
+    assert not result.failures, complaint(result)
+    assert "depot-built" in {end.step.name for end in result.applied}
 
 
 def test_a_changed_line_changes_the_nodes_programs_and_nothing_else(tmp_path: Path) -> None:

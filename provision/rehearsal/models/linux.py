@@ -44,8 +44,19 @@ register(linux_coreutils.PROGRAMS)
 register(linux_files.PROGRAMS)
 register(linux_text.PROGRAMS)
 
-SBIN = ("modprobe", "lsmod", "sysctl", "swapoff", "swapon", "ip", "nft", "iptables", "losetup", "ethtool",
-        "update-ca-certificates")
+SBIN = (
+    "modprobe",
+    "lsmod",
+    "sysctl",
+    "swapoff",
+    "swapon",
+    "ip",
+    "nft",
+    "iptables",
+    "losetup",
+    "ethtool",
+    "update-ca-certificates",
+)
 BIN = (
     *linux_coreutils.PROGRAMS, *linux_files.PROGRAMS, *linux_text.PROGRAMS,
     "bash", "sudo", "timeout", "sleep", "env", "nice", "kill", "uname",
