@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from provision.app.resolve import PLANE
 from provision.app.session import Session, open_session, with_words
 from provision.artifacts import words
 from provision.artifacts.lock import ArtifactLock, Document, Entry
@@ -212,8 +213,18 @@ def _show(
     if again:
         told = "their publishers have replaced them" if len(again) > 1 else "its publisher has replaced it"
         screen.say(f"{', '.join(again)}: {told} under the same address; find out why before you trust it", "red")
+    made_again = session.workspace.provider_file.exists() and any(map(_of_control_plane, found))
+    if made_again:
+        screen.say("the cluster's control plane is another one then: it is made again, not changed in place", "yellow")
     if written:
         screen.say(f"{label}{len(found)} changes written to {old.path}")
-        screen.say("next: invoke up")
+        # Who wants the cluster as it is takes the former lock back.
+        screen.say("next: invoke destroy, then invoke up" if made_again else "next: invoke up")
     else:
         screen.say(f"{label}{len(found)} changes; nothing was written (--check)")
+
+
+def _of_control_plane(change: Change) -> bool:
+    """Whether a change gives the control plane another version; what is new was not in use."""
+    words = change.section == "word" and change.what.startswith("kubernetes.")
+    return bool(change.was) and (words or (change.section == "source" and change.what == PLANE))

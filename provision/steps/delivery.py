@@ -185,11 +185,13 @@ def _late(settings: Settings, names: tuple[str, ...]) -> Step:
     record = ScriptCall(template="linux/50-delivered.sh", runtime={"files": ["NAME=SHA-256"]})
 
     def check(_: Settings, world: World) -> Judgement:
-        lacking = [m.name for m in settings.windows if undelivered(world, m.name, names)]
-        if not lacking:
-            return Satisfied("every Windows machine has what was built")
+        # This machine first: the others may not have started yet.
         absent = undelivered(world, machine.name, names)
-        return Missing(f"lacking: {', '.join(absent)}") if absent else Satisfied("what was built is there")
+        if not absent:
+            return Satisfied("what was built is there")
+        if any(undelivered(world, m.name, names) for m in settings.windows):
+            return Missing(f"lacking: {', '.join(absent)}")
+        return Satisfied("every Windows machine has what was built")
 
     def apply(ctx: Context) -> None:
         lacking = undelivered(ctx.world, machine.name, names)

@@ -75,6 +75,22 @@ def test_an_older_pin_moves_on_and_a_replaced_file_is_pointed_out(tmp_path: Path
         assert yaml.safe_load(lock_of(work).read_text())["words"]["kubernetes.version 1.36"] == LATEST
 
 
+def test_a_cluster_follows_its_pin_and_a_newer_one_says_what_it_costs(tmp_path: Path) -> None:
+    machines = [{"name": "cp1", "os": "linux", "role": "control-plane"}]
+    with folder(tmp_path / "w", kubernetes={"version": "1.36"}, machines=machines) as work:
+        # As it was pinned when 1.36.1 was the latest.
+        lock_of(work).parent.mkdir(parents=True)
+        lock_of(work).write_text("rehearsed: true\nwords: {kubernetes.version 1.36: 1.36.1}\n")
+        assert [node["kubelet"] for node in work.up()["nodes"]] == ["v1.36.1"]
+        assert work.up()["applied"] == []
+        done = work.run("lock")
+        said = " ".join((done.stdout + done.stderr).split())
+        assert "the cluster's control plane is another one then: it is made again" in said
+        assert "next: invoke destroy, then invoke up" in said
+        refused = work.run("up")
+        assert refused.returncode == 12 and f"kubernetes.version was 1.36.1, now it is {LATEST}" in refused.stderr
+
+
 def test_a_ci_build_is_resolved_once(tmp_path: Path) -> None:
     with folder(tmp_path / "w", kubernetes={"version": "ci/latest-1.37"}) as work:
         changes = {change["what"]: change["becomes"] for change in asked(work)["changes"]}
