@@ -107,9 +107,10 @@ class ImageStore:
         raise ImageError(prefix + last)
 
     def pulled(self, name: str) -> str:
-        """Pull for a pod; returns why that cannot be, as the runtime interface words it, or nothing."""
+        """Pull for a pod what is not there; returns why that cannot be, in the runtime interface's words, or nothing."""
         try:
-            self.pull(name)
+            if not self.has(name):
+                self.pull(name)
         except ImageError as error:
             code = "NotFound" if str(error).endswith("not found") else "Unknown"
             return f"rpc error: code = {code} desc = {error}"

@@ -7,6 +7,7 @@ import http.client
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from provision.settings.complete import defaults
 from provision.steps.delivery import DEPOT_LIFE, depot_list
-from tests.contract.depot_rig import WORD, Start, depots
+from tests.contract.depot_rig import WORD, Running, Start, depots
 
 CONTENT = os.urandom(300_000)
 
@@ -25,6 +26,48 @@ def start(tmp_path: Path) -> Iterator[Start]:
     (tmp_path / "secret").write_text("not on the list")
     with depots(tmp_path, {"kubelet.exe": tmp_path / "kubelet.exe", "gone": Path("/no/such/file")}) as run:
         yield run
+
+
+def _put(running: Running, path: str, body: bytes) -> int:
+    connection = http.client.HTTPConnection(running.host, running.port, timeout=10)
+    try:
+        connection.request("PUT", path, body)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_an_expected_file_is_taken_once(start: Start, tmp_path: Path) -> None:
+    target = tmp_path / "in.tar"
+    running = start(uploads={"in.tar": str(target)})
+    assert _put(running, f"/{WORD}/in.tar", CONTENT) == 201
+    assert target.read_bytes() == CONTENT and target.stat().st_mode & 0o777 == 0o644
+    assert _put(running, f"/{WORD}/in.tar", b"other") == 409
+    assert target.read_bytes() == CONTENT
+    assert [path.name for path in tmp_path.glob("in.tar*")] == ["in.tar"]
+    assert running.get("in.tar")[0] == 404, "what was put is not served"
+
+
+@pytest.mark.parametrize("path", ["/wrong/in.tar", f"/{WORD}/other.tar", f"/{WORD}/../in.tar", "/in.tar"])
+def test_nothing_else_is_taken(start: Start, tmp_path: Path, path: str) -> None:
+    running = start(uploads={"in.tar": str(tmp_path / "in.tar")})
+    assert _put(running, path, b"x") == 404
+    assert not (tmp_path / "in.tar").exists()
+
+
+def test_without_a_list_of_uploads_nothing_is_taken(start: Start) -> None:
+    assert _put(start(), f"/{WORD}/in.tar", b"x") == 404
+
+
+def test_a_put_that_breaks_off_leaves_nothing(start: Start, tmp_path: Path) -> None:
+    running = start(uploads={"in.tar": str(tmp_path / "in.tar")})
+    with socket.create_connection((running.host, running.port)) as sock:
+        sock.sendall(f"PUT /{WORD}/in.tar HTTP/1.1\r\nContent-Length: 100\r\n\r\nhalf".encode())
+    end = time.monotonic() + 10
+    while list(tmp_path.glob("in.tar*")) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not list(tmp_path.glob("in.tar*"))
+    assert _put(running, f"/{WORD}/in.tar", b"whole") == 201
 
 
 def test_a_whole_file(start: Start) -> None:

@@ -327,6 +327,24 @@ def test_a_file_is_put_whole_or_not_at_all(rig: Rig, tmp_path: Path) -> None:
     assert found.read_bytes() == b"second"
 
 
+def test_a_file_is_brought_here_whole(rig: Rig, tmp_path: Path) -> None:
+    source = r"C:\ProgramData\hybrid\export\a.tar" if rig.windows else "/var/lib/hybrid/export/a.tar"
+    guest, target = rig.guest(), tmp_path / "a.tar"
+    if rig.endpoint.transport == "winrm":
+        with pytest.raises(Refused):
+            guest.get(source, target, Deadline(30))
+        return
+    content = bytes(range(256)) * 8000
+    guest.put(content, source, Deadline(30))
+    progress: list[int] = []
+    asked = f"/{source}".replace("\\", "/") if rig.windows else source
+    assert guest.get(asked, target, Deadline(30), progress.append) == hashlib.sha256(content).hexdigest()
+    assert target.read_bytes() == content and progress[-1] == len(content)
+    with pytest.raises(StepFailed):
+        guest.get("/no/such/file", tmp_path / "b.tar", Deadline(30))
+    assert not (tmp_path / "b.tar").exists()
+
+
 # -- boots ---------------------------------------------------------------------------------------------------------
 
 

@@ -175,13 +175,16 @@ def _images(
         entry.pop("pull", None)
         return None
     failed = entry.get("pull")
-    if failed is None or now() >= failed["at"] + cluster.machine.latencies.seconds("pod-backoff"):
+    due = failed is None or now() >= failed["at"] + cluster.machine.latencies.seconds("pod-backoff")
+    if due:
         effects.append(lambda: _pull(cluster, key, lacking, one))
-        return "ErrImagePull" if failed else "ContainerCreating"
-    sandbox = failed["image"] == one.sandbox
-    text = f'failed to get sandbox image "{one.sandbox}": {failed["problem"]}' if sandbox else str(failed["problem"])
-    entry["message"] = text
-    return "ContainerCreating" if sandbox else "ImagePullBackOff"
+    if failed is None:
+        return "ContainerCreating"
+    if failed["image"] == one.sandbox:
+        entry["message"] = f'failed to get sandbox image "{one.sandbox}": {failed["problem"]}'
+        return "ContainerCreating"
+    entry["message"] = str(failed["problem"])
+    return "ErrImagePull" if due else "ImagePullBackOff"
 
 
 def _pull(cluster: Cluster, key: str, names: list[str], one: Seen) -> None:

@@ -12,10 +12,13 @@ from provision.rehearsal import machine as machine_module
 from provision.rehearsal.faults import MachineFaults, parse
 from provision.rehearsal.latency import Latencies
 from provision.rehearsal.machine import Machine
+from provision.rehearsal.registry import direct
 from provision.rehearsal.state import MachineState
 
 
 class Alone:
+    web = staticmethod(direct())
+
     def find(self, name: str) -> Machine | None:
         return None
 
