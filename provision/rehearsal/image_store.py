@@ -107,7 +107,7 @@ class ImageStore:
         raise ImageError(prefix + last)
 
     def pulled(self, name: str) -> str:
-        """Pull for a pod what is not there; returns why that cannot be, in the runtime interface's words, or nothing."""
+        """Pull for a pod what is not there; returns why that cannot be, in the runtime's words, or nothing."""
         try:
             if not self.has(name):
                 self.pull(name)

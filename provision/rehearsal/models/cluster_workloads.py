@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 from provision.rehearsal.files import now
 from provision.rehearsal.image_store import normal
 from provision.rehearsal.models.cluster_nodes import Seen
-from provision.rehearsal.models.cluster_objects import Object, moment
+from provision.rehearsal.models.cluster_objects import Object
+from provision.rehearsal.models.cluster_pod_objects import publish
 from provision.rehearsal.models.neighbours import WindowsNode
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def settle_pods(cluster: Cluster, seen: dict[str, Seen], effects: list[Callable[
         problem = _run(cluster, key, pod, entry, one, effects) if running else None
         entry["reason"] = problem or ""
         entry["ready"] = running and not problem and _probe(cluster, pod, one, seen)
-    _publish(cluster, wanted, kept)
+    publish(cluster, wanted, kept)
 
 
 def _hindrance(cluster: Cluster, pod: dict[str, Any], one: Seen | None) -> str | None:
@@ -340,67 +341,3 @@ def _proxied(cluster: Cluster, one: Seen) -> bool:
 
 def _some_ready(cluster: Cluster, prefix: str) -> bool:
     return any(entry.get("ready") for key, entry in cluster.doc.get("pods", {}).items() if key.startswith(prefix))
-
-
-def _publish(cluster: Cluster, wanted: dict[str, dict[str, Any]], kept: dict[str, dict[str, Any]]) -> None:
-    """Write pods and their owners' counts as objects."""
-    pods = cluster.objects.store.setdefault("pods", {})
-    for key in [k for k, o in pods.items() if o["metadata"].get("labels", {}).get("rehearsal/made") == "yes"]:
-        if pods[key]["metadata"]["annotations"].get("rehearsal/key") not in wanted:
-            del pods[key]
-    names = {
-        o["metadata"]["annotations"]["rehearsal/key"]: k
-        for k, o in pods.items()
-        if "rehearsal/key" in o["metadata"].get("annotations", {})
-    }
-    for key, pod in wanted.items():
-        entry = kept[key]
-        suffix = hashlib.sha256(key.encode()).hexdigest()[:5]
-        name = f"{pod['owner']}-{suffix}" if pod["kind"] == "DaemonSet" else f"{pod['owner']}-{pod['hash']}-{suffix}"
-        if key in names and names[key] != f"{pod['space']}/{name}":
-            del pods[names[key]]
-        pods[f"{pod['space']}/{name}"] = _object(pod, entry, key, name, pods.get(f"{pod['space']}/{name}"))
-    for owner in [*cluster.objects.all("daemonsets"), *cluster.objects.all("deployments")]:
-        prefix = f"{owner['metadata']['namespace']}/{owner['metadata']['name']}"
-        own = [kept[k] for k in wanted if k.startswith((prefix + "@", prefix + "#"))]
-        ready = sum(1 for entry in own if entry.get("ready"))
-        if owner["kind"] == "DaemonSet":
-            counts = {"desiredNumberScheduled": len(own), "currentNumberScheduled": len(own), "numberReady": ready,
-                      "numberAvailable": ready, "updatedNumberScheduled": len(own)}  # fmt: skip
-            owner["status"] = counts
-        else:
-            owner["status"] = {"replicas": len(own), "updatedReplicas": len(own)}
-            if ready:
-                owner["status"].update(readyReplicas=ready, availableReplicas=ready)
-            owner["status"]["conditions"] = [{"type": "Available", "status": "True" if ready == len(own) else "False"}]
-
-
-def _object(pod: dict[str, Any], entry: dict[str, Any], key: str, name: str, before: Object | None) -> Object:
-    metadata = pod["template"]["metadata"]
-    ready = bool(entry.get("ready"))
-    reason = entry.get("reason", "")
-    running = "since" in entry and not reason
-    container: Object = {"name": pod["template"]["spec"]["containers"][0]["name"], "ready": ready}
-    if running:
-        container["state"] = {"running": {"startedAt": moment(entry["since"])}}
-    elif reason not in ("Unschedulable", "NodeLost"):
-        container["state"] = {"waiting": {"reason": reason or "ContainerCreating", "message": entry.get("message", "")}}
-    crashed = reason == "CrashLoopBackOff"
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": name,
-            "namespace": pod["space"],
-            "uid": before["metadata"]["uid"] if before else hashlib.sha256(key.encode()).hexdigest()[:32],
-            "creationTimestamp": before["metadata"]["creationTimestamp"] if before else moment(now()),
-            "labels": {**metadata.get("labels", {}), "rehearsal/made": "yes"},
-            "annotations": {**(metadata.get("annotations") or {}), "rehearsal/key": key},
-        },
-        "spec": {**pod["template"]["spec"], **({"nodeName": pod["node"]} if pod["node"] else {})},
-        "status": {
-            "phase": "Running" if running or crashed else "Pending",
-            "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],
-            "containerStatuses": [container] if "state" in container else [],
-        },
-    }
