@@ -52,7 +52,8 @@ class Images(Section):
 
     Attributes:
         names: image -> digest; empty while containerd does not answer.
-        imported: archive -> SHA-256 of the archive that was imported under this name.
+        imported: archive -> SHA-256 of the archive that was imported under this name, or ``importing`` when that
+            has not come to its end.
     """
 
     name: ClassVar[str] = "images"
@@ -62,6 +63,10 @@ class Images(Section):
     def has_all(self, names: tuple[str, ...]) -> bool:
         """Whether every one of these images is there."""
         return all(name in self.names for name in names)
+
+    def broken_off(self, archive: str) -> bool:
+        """Whether an import of this archive began and did not end: its images may be there by name only."""
+        return self.imported.get(archive) == "importing"
 
     def came_from(self, archive: str, sha256: str | None) -> bool:
         """Whether this very archive was the last that was imported under its name."""

@@ -53,11 +53,12 @@ def unimported(settings: Settings, machine: Machine, world: World) -> list[str]:
     facts = world.machine(machine.name).get(Images)
     digests = world.host.digests
     archives = archives_for(settings, machine)
-    return [
-        one.name
-        for one in archives
-        if not facts.has_all(one.images) or not (one.public or facts.came_from(one.name, digests.get(one.name)))
-    ]
+
+    def there(one: Archive) -> bool:
+        whole = facts.has_all(one.images) and not facts.broken_off(one.name)
+        return whole and (one.public or facts.came_from(one.name, digests.get(one.name)))
+
+    return [one.name for one in archives if not there(one)]
 
 
 def _component(name: str) -> str:

@@ -12,6 +12,8 @@ for archive in "${ARCHIVES[@]}"; do
         fail "$name was not delivered"
     fi
     say "importing $name"
+    # containerd lists an image even when its layers could not be taken in: until the end the record says so.
+    printf 'importing\n' > "/var/lib/hybrid/images/$name"
     ctr -n k8s.io images import "/var/lib/hybrid/files/$name"
     printf '%s\n' "${archive##*=}" > "/var/lib/hybrid/images/.$name"
     mv -f "/var/lib/hybrid/images/.$name" "/var/lib/hybrid/images/$name"

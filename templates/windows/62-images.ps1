@@ -10,6 +10,8 @@ foreach ($archive in $Archives) {
     $path = "C:\ProgramData\hybrid\files\$($archive.name)"
     if (-not (Test-Path -LiteralPath $path)) { throw "$($archive.name) was not delivered" }
     Write-Output "importing $($archive.name)"
+    # containerd lists an image even when its layers could not be taken in: until the end the record says so.
+    Set-Content -LiteralPath "$folder\$($archive.name)" -Value 'importing' -Encoding Ascii
     Invoke-Checked 'C:\Program Files\containerd\ctr.exe' @('--address', '\\.\pipe\containerd-containerd', '-n', 'k8s.io', 'images', 'import', $path)
     Set-Content -LiteralPath "$folder\$($archive.name)" -Value $archive.digest -Encoding Ascii
     Remove-Item -LiteralPath $path -Force

@@ -28,6 +28,7 @@ from provision.settings.load import load
 from provision.settings.model import Features, ImageArchive, Machine, Network, Os, Settings
 from tests.golden.golden import same_as
 from tests.scripts import docs_blocks
+from tests.unit.steps.image_settings import PEM
 
 FILES = sorted(
     path
@@ -192,6 +193,8 @@ def test_settings_that_are_shown_are_taken(path: Path, tmp_path: Path) -> None:
         assert isinstance(yaml.safe_load(block), dict)
         file = tmp_path / "variables.yaml"
         file.write_text(block)
+        for pem in re.findall(r"\b[a-z]+\.pem\b", block):
+            (tmp_path / pem).write_text(PEM)
         loaded = load(file, overrides=(), environment={}, workspace=tmp_path)
         assert plan(loaded.settings).steps
 

@@ -17,8 +17,18 @@ from provision.rehearsal.park import Park
 from provision.rehearsal.registry import Answer, Site, answer, direct, secret_of
 
 PAUSE = "registry.k8s.io/pause:3.10.2"
-SPEC = {"role": "worker", "user": "vagrant", "memory": 4096, "cpus": 2, "mac": "00:50:56:00:00:01",
-        "address": "10.0.0.2", "windows_version": "2022", "transport": "ssh", "password": "x", "public_key": "ssh-ed25519 A t"}  # fmt: skip
+SPEC = {
+    "role": "worker",
+    "user": "vagrant",
+    "memory": 4096,
+    "cpus": 2,
+    "mac": "00:50:56:00:00:01",
+    "address": "10.0.0.2",
+    "windows_version": "2022",
+    "transport": "ssh",
+    "password": "x",
+    "public_key": "ssh-ed25519 A t",
+}
 
 
 class Files:

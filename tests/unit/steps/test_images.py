@@ -57,6 +57,8 @@ def test_an_archive_is_delivered_and_imported_until_its_images_are_there(machine
     assert isinstance(deliver.judge(WITH_IMAGES, done), Satisfied)
     assert isinstance(load.judge(WITH_IMAGES, done), Satisfied)
     assert isinstance(load.judge(WITH_IMAGES, world(machine, images={"unknown": "late"})), Missing)
+    halfway = {"names": {PAUSE: "sha256:1"}, "imported": {name: "importing"}}
+    assert isinstance(load.judge(WITH_IMAGES, world(machine, images=halfway)), Missing)
 
 
 def test_the_depot_has_archives_as_long_as_a_windows_machine_lacks_them() -> None:
