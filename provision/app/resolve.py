@@ -1,7 +1,7 @@
 """What the words of the settings mean now: `1.36`, `ci/latest`, a branch, a checkout, and who makes the control plane.
 
 A word is resolved once and pinned in the lock; a later command reads the pin and opens no connection.  Only a
-local checkout is looked at each time: what is built from it is what lies there now.
+local checkout is looked at by each `up` and `plan`: what is built from it is what lies there now.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Asked:
 
 
 class Ways(Protocol):
-    """How what is not pinned is found out; `source` (but of a path) and `ci` may open a connection."""
+    """How what is not pinned is found out; `source` and `ci` may open a connection."""
 
     def source(self, asked: Asked) -> Source:
         """The state of the source tree now.
@@ -123,7 +123,7 @@ def resolve(settings: Settings, word: str, pins: Pins, ways: Ways, *, made: bool
         settings: completed.
         word: ``kubernetes.version`` as it was written.
         made: the cluster has been made already, so that its control plane is what it is.
-        look: False opens no connection: what is not pinned stays unknown.
+        look: False asks nobody and nothing: what is not pinned stays unknown.
 
     Raises:
         Unresolved: without ``look``, something is not pinned.
@@ -137,6 +137,14 @@ def with_chosen(settings: Settings, chosen: Chosen) -> Settings:
     """The settings as they are meant: the control plane's version in full, and where everything comes from."""
     kubernetes = settings.kubernetes.model_copy(update={"version": chosen.version})
     return settings.model_copy(update={"kubernetes": kubernetes, "chosen": chosen})
+
+
+def stand_in(settings: Settings) -> Settings:
+    """The settings with a release in the place of a CI build that nobody knows yet, so that a plan can be shown."""
+    if not settings.kubernetes.version.startswith("ci/"):
+        return settings
+    latest = knowledge.RELEASES[knowledge.NEWEST].latest
+    return settings.model_copy(update={"kubernetes": settings.kubernetes.model_copy(update={"version": latest})})
 
 
 @dataclass(frozen=True)
@@ -197,13 +205,14 @@ class _Resolver:
 
     def _source(self, row: str, asked: Asked) -> SourceState:
         pinned = self.pins.source(row)
-        if pinned and asked.kind != "path" and (pinned.get("word"), pinned.get("remote")) == (asked.word, asked.remote):
+        # What lies in a checkout now is what is built next; a command that only shows says what was built last.
+        kept = asked.kind != "path" or not self._look_up
+        if pinned and kept and (pinned.get("word"), pinned.get("remote")) == (asked.word, asked.remote):
             return _state(pinned)
         return self._look(row, asked)
 
     def _look(self, row: str, asked: Asked) -> SourceState:
-        ways = self._ways if asked.kind == "path" else self._ask()
-        found = _state_of(ways.source(asked))
+        found = _state_of(self._ask().source(asked))
         self._note(row, asked, found)
         return found
 
@@ -311,6 +320,8 @@ class _Resolver:
             with path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
+            if not self._look_up:
+                raise Unresolved from error
             raise Refused(
                 f"kubernetes.binaries: {name} cannot be read: {path}: {error.strerror or error}",
                 remedy="build it, or take it out of the settings",

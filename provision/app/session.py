@@ -11,7 +11,7 @@ from typing import Literal, cast, get_args
 
 from provision.app.made import Makers
 from provision.app.paths import cache_root
-from provision.app.resolve import Pins, Resolved, Unresolved, Ways, resolve, with_chosen
+from provision.app.resolve import Pins, Resolved, Unresolved, Ways, resolve, stand_in, with_chosen
 from provision.artifacts import download
 from provision.artifacts import words as words_of
 from provision.artifacts.cache import Cache
@@ -158,8 +158,8 @@ def named(sha: str, ref: str, path: str, remote: str) -> list[str]:
 
 
 Words = Literal["untouched", "pinned", "resolved"]
-"""How far a command goes to know what the words of ``kubernetes`` mean: not at all, reading what the lock pins (and
-a local checkout), or asking publishers and repositories, too."""
+"""How far a command goes to know what the words of ``kubernetes`` mean: not at all, reading what the lock pins,
+or asking publishers and repositories, too."""
 
 
 def open_session(
@@ -215,7 +215,7 @@ def with_words(session: Session, *, look: bool, ways: Ways | None = None, pins: 
         found = resolve(settings, written.kubernetes.version, pins, ways or session.makers(), made=made, look=look)
     except Unresolved:
         notice = "what is built, or which CI build is taken, is not known yet: `invoke plan` and `invoke up` find out"
-        return replace(session, notices=(*session.notices, notice))
+        return replace(session, settings=stand_in(settings), notices=(*session.notices, notice))
     loaded, notices = judged_again(session.loaded, with_chosen(settings, found.chosen))
     return replace(
         session, loaded=loaded, settings=loaded.settings, notices=(*session.notices, *notices), resolved=found

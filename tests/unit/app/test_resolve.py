@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from provision.app.resolve import PLANE, Asked, Resolved, Unresolved, resolve, with_chosen
+from provision.app.resolve import PLANE, Asked, Resolved, Unresolved, resolve, stand_in, with_chosen
 from provision.build.base import Source
 from provision.errors import ArtifactError
+from provision.plan import plan
 from provision.settings.complete import complete
 from provision.settings.judge import judge
 from provision.settings.model import Settings
@@ -144,7 +145,10 @@ def test_a_checkout_is_looked_at_each_time() -> None:
     run(made, pins, world)
     world.state = source(f"{BRANCH}-dirty", tree="b" * 40)
     assert run(made, pins, world).chosen.nodes == f"{BRANCH}-dirty"
+    world.asked.clear()
+    world.state = source(BRANCH, tree="c" * 40)
     assert resolve(made, "1.36", pins, world, made=True, look=False).chosen.nodes == f"{BRANCH}-dirty"
+    assert world.asked == []  # a command that only shows says what was built last
 
 
 def test_a_control_plane_from_source_stays_what_it_was_made_of_until_the_cluster_is_made_again() -> None:
@@ -191,6 +195,12 @@ def test_a_release_from_source_is_that_release() -> None:
 def test_what_is_not_pinned_is_not_looked_for_by_a_command_that_only_shows() -> None:
     with pytest.raises(Unresolved):
         resolve(settings(sha="abcdef1"), "1.36", Pins(), World(), made=False, look=False)
+
+
+def test_a_plan_can_be_shown_of_a_ci_build_that_nobody_knows_yet() -> None:
+    made = settings(version="ci/latest")
+    assert plan(stand_in(made)).steps
+    assert stand_in(settings()) == settings()
 
 
 def test_own_binaries_are_read_each_time_and_judged_by_their_version(tmp_path: Path) -> None:
