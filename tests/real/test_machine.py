@@ -31,7 +31,7 @@ from tests.real.origin import serving
 pytestmark = pytest.mark.timeout(900)
 
 # What is true of the box from the start; everything else is made true by our steps.
-ALREADY = {"provider", f"up@{NAME}", f"programs@{NAME}"}
+ALREADY = {"provider", f"up@{NAME}", f"programs@{NAME}", f"registries@{NAME}"}
 
 
 class Quiet:
