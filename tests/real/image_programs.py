@@ -99,6 +99,7 @@ class Containerd:
     """A running containerd."""
 
     def __init__(self, address: Path) -> None:
+        self.address = address
         self._ctr: list[str | Path] = [need("ctr", "containerd"), "--address", address, "--namespace", "k8s.io"]
 
     def ctr(self, *words: str | Path) -> str:
