@@ -32,7 +32,11 @@ case "$*" in
         printf 'pip %s\\n' "$*" >> "$log"
         exit {pip_code}
         ;;
-    *'-m invoke'*) printf 'invoke in %s: %s\\n' "$PWD" "$*" ;;
+    *'-m invoke'*)
+        printf 'invoke in %s: %s\\n' "$PWD" "$*"
+        [ -z "${{SHOW_COMPILED:-}}" ] ||
+            printf '%s %s\\n' "${{PYTHONDONTWRITEBYTECODE-unset}}" "${{PYTHONPYCACHEPREFIX-unset}}"
+        ;;
     *) printf 'unexpected: %s\\n' "$*" >> "$log"; exit 99 ;;
 esac
 """
@@ -62,11 +66,13 @@ class Project:
     def environment(self) -> dict[str, str]:
         return {"PATH": self.path, "HYBRID_PYTHON": str(self.python), "HOME": str(self.folder)}
 
-    def run(self, *args: str, cwd: Path | None = None, shell: str = "sh") -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *args: str, cwd: Path | None = None, shell: str = "sh", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [shell, str(self.folder / "inv"), *args],
             cwd=cwd or self.folder,
-            env=self.environment(),
+            env=self.environment() | environment,
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
@@ -100,6 +106,21 @@ def test_the_second_call_installs_nothing_and_costs_nothing(project: Project) ->
     assert project.run("up").returncode == 0
     assert time.monotonic() - began < 1.0
     assert project.logged() == before
+
+
+@pytest.mark.parametrize(
+    ("environment", "seen"),
+    [
+        ({}, "unset unset"),
+        ({"PYTHONDONTWRITEBYTECODE": "1"}, "unset {venv}/compiled"),
+        ({"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": "/own"}, "unset /own"),
+    ],
+)
+def test_compiled_modules_are_kept_but_not_beside_the_code_where_that_is_not_wanted(
+    project: Project, environment: dict[str, str], seen: str
+) -> None:
+    done = project.run("up", SHOW_COMPILED="1", **environment)
+    assert done.stdout.splitlines()[-1] == seen.format(venv=project.folder / ".venv")
 
 
 @pytest.mark.parametrize("changed", ["requirements.lock", "pyproject.toml"])
