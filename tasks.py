@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -52,6 +54,8 @@ task = partial(invoke_task, klass=_Task)
 
 
 def _call(command: str, **flags: object) -> None:
+    # invoke keeps no compiled modules unless asked to; ours are many, and would be compiled at each call.
+    sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
     from provision.app.edge import call
 
     code = call(command, flags)

@@ -70,12 +70,13 @@ class Handler(BaseHTTPRequestHandler):
         """Take a file that is expected, whole or not at all; what is there is never written over."""
         path = self._upload_asked_for()
         length = self.headers.get("Content-Length", "")
-        if path is None or not length.isdigit():
+        if path is None or not (length.isascii() and length.isdigit() and len(length) < 16):
             self.close_connection = True  # its bytes are not read
             self._refuse(404 if path is None else 411)
             return
         beside = path.with_name(f"{path.name}.{self.client_address[1]}.new")
         left = int(length)
+        code = 201
         try:
             with beside.open("wb") as stream:
                 while left > 0:
@@ -88,16 +89,15 @@ class Handler(BaseHTTPRequestHandler):
             beside.chmod(0o644)
             os.link(beside, path)  # unlike a rename it fails where a file is
         except FileExistsError:
-            self._refuse(409)
-            return
+            code = 409
         except OSError as error:
             self.close_connection = True
-            self._refuse(507 if error.errno == errno.ENOSPC else 500)
-            return
+            code = 507 if error.errno == errno.ENOSPC else 500
         finally:
+            # Before the answer: whoever has it finds the folder as it stays.
             if beside.exists():
                 beside.unlink()
-        self._refuse(201)
+        self._refuse(code)
 
     def _upload_asked_for(self) -> Path | None:
         """None for whatever does not begin with our word or is not expected."""
