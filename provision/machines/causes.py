@@ -128,7 +128,8 @@ CAUSES: tuple[Cause, ...] = (
     _cause(
         r"(timed out while waiting for the machine to boot|Timed out while waiting for|boot_timeout)",
         "the machine did not answer in time after its start",
-        "look at its screen in the hypervisor; if it is only slow, raise `timeouts.boot`",
+        "look at its screen in the hypervisor; `invoke halt`, then `invoke up`, starts it anew; if it is only slow, "
+        "raise `timeouts.boot`",
         host=False,
     ),
     _cause(

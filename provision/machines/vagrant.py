@@ -383,7 +383,9 @@ class VagrantProvider:
                 sleep(min(3.0, deadline.remaining()))
             except DeadlineExceeded as error:
                 raise DeadlineExceeded(
-                    error.what, details=error.details, remedy="look at the machine's screen; raise `timeouts.boot`"
+                    error.what,
+                    details=error.details,
+                    remedy="look at the machine's screen; raise `timeouts.boot` if it is only slow",
                 ) from error
 
 

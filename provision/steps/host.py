@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from provision.artifacts.base import ArtifactSpec
+from provision.errors import DeadlineExceeded
 from provision.facts.base import World
 from provision.settings.model import Machine, Settings
 from provision.steps.base import Context, Judgement, Missing, Satisfied, Step
@@ -10,6 +11,10 @@ from provision.steps.build import built_before
 from provision.steps.made_with import require_same
 
 _MEBI = 1 << 20
+_SILENT = (
+    "look at its screen in the hypervisor; `invoke halt`, then `invoke up`, starts it anew; "
+    "raise `timeouts.boot` if it is only slow"
+)
 
 
 def fetch_steps(specs: tuple[ArtifactSpec, ...]) -> tuple[Step, ...]:
@@ -78,7 +83,12 @@ def up_step(settings: Settings, machine: Machine) -> Step:
     def apply(ctx: Context) -> None:
         ctx.waits_for(f"{ctx.provider.name} to start it")
         ctx.provider.ensure_up(machine, ctx.deadline, ctx.on_line)
-        ctx.meet(ctx.deadline)
+        # It has booted, in this run or long ago: one that stands still must not take the step's whole time.
+        boot = ctx.deadline.at_most(ctx.settings.timeouts.boot, f"{machine.name}: the wait for its first answer")
+        try:
+            ctx.meet(boot)
+        except DeadlineExceeded as error:
+            raise DeadlineExceeded(error.what, details=error.details, remedy=_SILENT) from error
         require_same(ctx.settings, ctx.world, machine.name)
 
     return Step(
