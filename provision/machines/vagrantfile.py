@@ -7,11 +7,12 @@ from pathlib import Path
 
 from provision import knowledge
 from provision.errors import SettingsError
-from provision.machines import options
 from provision.machines.options import Options
 from provision.render.engine import render_vagrantfile
+from provision.settings.checks.options import options
 from provision.settings.complete import complete
 from provision.settings.model import Machine, Settings
+from provision.settings.problems import dotted
 
 # Without an entry in /etc/vbox/networks.conf VirtualBox allows host-only addresses in this range alone.
 # Source: VirtualBox manual, "Host-Only Networking".
@@ -79,7 +80,7 @@ def box_version(machine: Machine, source: str | None) -> str | None:
 
 def problems(settings: Settings, host_only: HostOnly = (VIRTUALBOX_RANGE,)) -> list[str]:
     """What stands against a Vagrantfile: options, boxes and addresses; Vagrant itself judges few of these."""
-    found = options.problems(settings)
+    found = [f"{dotted(finding.path)}: {finding.what}; {finding.remedy}" for finding in options(settings)]
     provider = settings.provider
     network = settings.network.machines
     for machine in settings.machines:

@@ -165,7 +165,7 @@ def unknown_key(key: str, where: Path, wanted: Shape, hints: dict[str, str]) -> 
     elsewhere = [dotted(path) for path, _ in shapes.leaves() if path[-1] == key.lower()]
     if elsewhere:
         return f"did you mean {' or '.join(elsewhere)}?"
-    return f"known here: {', '.join(wanted.names())}"
+    return f"known here: {', '.join(wanted.offered())}"
 
 
 def _leaf(text: str, wanted: Shape, base: FilePath) -> str:
@@ -215,13 +215,16 @@ class _Reader:
             if isinstance(node, yaml.MappingNode):
                 return self._table(node, wanted, path)
             what = "a list" if isinstance(node, yaml.SequenceNode) else f"the single value {_short(node)}"
-            keys = f": {', '.join(wanted.names())}" if wanted.kind == "part" else ""
-            self.complain(node, path, f"{what} where a table is wanted", f"write keys below {path[-1]}{keys}")
+            keys = ", ".join(wanted.offered()) if wanted.kind == "part" else wanted.about
+            where = "behind the dash" if path[-1].isdecimal() else f"below {path[-1]}"
+            remedy = f"write keys {where}{': ' if keys else ''}{keys}"
+            self.complain(node, path, f"{what} where a table is wanted", remedy)
             return None
         if wanted.kind == "list":
             if isinstance(node, yaml.SequenceNode):
-                assert wanted.inner is not None
-                return [self.build(item, wanted.inner, (*path, str(i))) for i, item in enumerate(node.value)]
+                inner = wanted.below("")
+                assert inner is not None
+                return [self.build(item, inner, (*path, str(i))) for i, item in enumerate(node.value)]
             self.complain(node, path, "not a list", "begin each item with a dash")
             return None
         if isinstance(node, yaml.ScalarNode):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from provision.settings.checks import Finding, machines, networks, registries, versions
-from provision.settings.model import Settings
+from provision.settings.checks import Finding, machines, networks, options, registries, versions
+from provision.settings.model import Machine, Settings
 from provision.settings.problems import Origin, Path, Problem
 
 Check = Callable[[Settings], Iterator[Finding]]
@@ -21,32 +21,41 @@ class Verdict:
     notices: list[str] = field(default_factory=list)
 
 
-# Each check with the keys that it reads: where one of them is itself unusable, the check is left out,
-# for what it would find was not what the user wrote.
+# Each check with the keys that it reads (``*``: of any machine): where one of them is itself unusable, the check is
+# left out, for what it would find was not what the user wrote.
 CHECKS: tuple[tuple[Check, tuple[str, ...]], ...] = (
     (versions.known_release, ("kubernetes.version",)),
     (versions.skew, ("kubernetes",)),
     (versions.binaries, ("kubernetes.binaries",)),
-    (versions.patches, ("kubernetes.kubeadm_patches", "machines")),
+    (versions.patches, ("kubernetes.kubeadm_patches", "machines.*.os")),
     (versions.components, ("kubernetes.extra_args",)),
     (versions.runtime, ("kubernetes.version", "containerd")),
     (versions.which_hcsshim, ("hcsshim",)),
     (versions.network_plugin, ("kubernetes.version", "cni", "calico", "antrea", "flannel")),
-    (versions.network_plugin_on_windows, ("cni", "calico", "antrea", "flannel", "machines")),
+    (
+        versions.network_plugin_on_windows,
+        ("cni", "calico", "antrea", "flannel", "machines.*.os", "machines.*.windows_version"),
+    ),
     (networks.sizes, ("network",)),
     (networks.egress, ("network",)),
     (registries.registries, ("network.registries",)),
     (registries.containerd_config, ("containerd",)),
-    (networks.addresses, ("network.machines", "machines")),
-    (networks.macs, ("machines", "provider")),
-    (machines.one_control_plane, ("machines",)),
-    (machines.names, ("machines",)),
-    (machines.transports, ("machines",)),
-    (machines.sizes, ("machines",)),
-    (machines.boxes, ("machines", "provider")),
-    (machines.existing, ("machines", "provider")),
-    (machines.options, ("provider", "provider_options")),
-    (machines.windows_versions, ("machines",)),
+    (networks.addresses, ("network.machines", "machines.*.address", "machines.*.host")),
+    (networks.macs, ("machines.*.mac", "provider")),
+    (machines.one_control_plane, ("machines.*.role", "machines.*.os")),
+    (machines.names, ("machines.*.name", "machines.*.os")),
+    (machines.transports, ("machines.*.transport", "machines.*.os")),
+    (machines.sizes, tuple(f"machines.*.{key}" for key in ("role", "os", "cpus", "memory"))),
+    (
+        machines.boxes,
+        ("provider", *(f"machines.*.{key}" for key in ("os", "windows_version", "box", "box_version", "box_url"))),
+    ),
+    (
+        machines.existing,
+        ("provider", *(f"machines.*.{key}" for key in ("host", "port", "user", "key", "transport"))),
+    ),
+    (options.options, ("provider_options", "machines.*.name")),
+    (machines.windows_versions, ("machines.*.os", "machines.*.windows_version")),
 )
 # These also ask which keys were given at all.
 CHECKS_OF_GIVEN: tuple[tuple[CheckOfGiven, tuple[str, ...]], ...] = (
@@ -89,8 +98,9 @@ def judge(
 
 
 def _touches(key: Path, path: Path) -> bool:
-    shorter = min(len(key), len(path))
-    return key[:shorter] == path[:shorter]
+    if len(path) > 2 and path[0] == "machines" and path[2] not in Machine.model_fields:
+        path = path[:2]  # a misspelt key: nobody knows which of the machine's was meant
+    return all(mine in ("*", theirs) for mine, theirs in zip(key, path, strict=False))
 
 
 def _origin(finding: Finding, given: Mapping[Path, Origin]) -> Origin:

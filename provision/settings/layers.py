@@ -13,8 +13,8 @@ from provision.settings.problems import Origin, Path, Problem
 from provision.settings.shape import Shape
 
 PREFIX = "HYBRID_"
-# Variables of ours that are about this computer, not about a cluster.
-NOT_SETTINGS = frozenset({"HYBRID_CACHE"})
+# Variables of ours that are about this computer, not about a cluster; `inv` reads HYBRID_PYTHON.
+NOT_SETTINGS = frozenset({"HYBRID_CACHE", "HYBRID_PYTHON"})
 PASSWORD = "HYBRID_PASSWORD_"  # noqa: S105 - the name of a variable
 REGISTRY = "HYBRID_REGISTRY_"
 

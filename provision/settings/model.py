@@ -25,6 +25,7 @@ from provision.settings.values import (
     Sha,
     VersionText,
     egress_value,
+    version_like,
 )
 
 Os = Literal["linux", "windows"]
@@ -92,27 +93,27 @@ class Kubernetes(Part):
 class Calico(Part):
     """Used when ``cni`` is calico."""
 
-    version: Annotated[VersionText, _about("Calico's version")] = "3.32.1"
+    version: Annotated[str, version_like("3.32.1"), _about("Calico's version")] = "3.32.1"
 
 
 class Antrea(Part):
     """Used when ``cni`` is antrea."""
 
-    version: Annotated[VersionText, _about("Antrea's version")] = "2.7.0"
+    version: Annotated[str, version_like("2.7.0"), _about("Antrea's version")] = "2.7.0"
 
 
 class Flannel(Part):
     """Used when ``cni`` is flannel."""
 
-    version: Annotated[VersionText, _about("Flannel's version")] = "0.28.9"
+    version: Annotated[str, version_like("0.28.9"), _about("Flannel's version")] = "0.28.9"
     backend: Annotated[Literal["vxlan", "host-gw"], _about("vxlan, or host-gw on one layer 2 segment")] = "vxlan"
 
 
 class Containerd(Part):
     """Which containerd each OS gets."""
 
-    linux: Annotated[VersionText, _about("containerd's version on Linux")] = "2.3.4"
-    windows: Annotated[VersionText, _about("containerd's version on Windows")] = "2.3.4"
+    linux: Annotated[str, version_like("2.3.4"), _about("containerd's version on Linux")] = "2.3.4"
+    windows: Annotated[str, version_like("2.3.4"), _about("containerd's version on Windows")] = "2.3.4"
     from_source: Annotated[bool, _about("build it instead of downloading it")] = False
     config: Annotated[Mapping[str, Any], _about("merged into config.toml on both OSes")] = Field(default_factory=dict)
 

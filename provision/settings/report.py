@@ -63,8 +63,9 @@ def flatten(settings: Settings) -> Iterator[tuple[str, Any]]:
 
 def _part(value: Any, key: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield from _part(getattr(value, name), f"{key}.{name}")
+        for name, field in type(value).model_fields.items():
+            if not field.exclude:  # what PEM files hold, and the like: no keys of the file
+                yield from _part(getattr(value, name), f"{key}.{name}")
     else:
         yield key, value
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -42,6 +42,10 @@ class Shape:
         """The keys of a part."""
         return tuple(name for name in self.part.model_fields if self._field(name)) if self.part else ()
 
+    def offered(self) -> tuple[str, ...]:
+        """The keys of a part that a file may have: all but what is refused there."""
+        return tuple(name for name in self.names() if name != "password")
+
     def _field(self, name: str) -> FieldInfo | None:
         """A field that the file may have; what is resolved later is none."""
         field = self.part.model_fields.get(name) if self.part else None
@@ -52,7 +56,9 @@ class Shape:
         if self.kind == "part":
             field = self._field(key)
             return _of_field(field) if field else None
-        return self.inner if self.kind in ("table", "list") else Shape("any")
+        if self.kind not in ("table", "list"):
+            return Shape("any")
+        return replace(self.inner, about=self.inner.about or self.about) if self.inner else None
 
 
 @lru_cache(maxsize=1)

@@ -32,7 +32,9 @@ def validate(document: Document) -> tuple[Settings | None, frozenset[Path]]:
         except ValidationError as error:
             for detail in error.errors():
                 path = _path(detail, values)
-                document.problems.append(_problem(detail, path, document))
+                # What was unusable counts as absent: that it is missing then is no news.
+                if path not in broken:
+                    document.problems.append(_problem(detail, path, document))
                 broken.add(path)
                 if detail["type"] == "missing" or not _drop(values, path):
                     return _without_machines(values), frozenset(broken | {("machines",)})
@@ -122,6 +124,8 @@ def _words(detail: ErrorDetails, wanted: Shape | None) -> tuple[str, str]:
         return f"{given!r} is not a whole number", f"write a whole number: {about}"
     if detail["type"].startswith("float"):
         return f"{given!r} is not a number", f"write a number: {about}"
-    if given == "":
-        return "is empty", f"write {about}, or delete the key"
+    if given is None and wanted and wanted.kind == "part":
+        return "is empty", f"write its keys, or delete it: {', '.join(wanted.offered())}"
+    if given in ("", None):
+        return "is empty", f"write {about}, or delete it"
     return f"{given!r} cannot be used: {detail['msg'][0].lower()}{detail['msg'][1:]}", f"write {about}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from provision.settings.problems import Complaint
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 _CI = re.compile(r"ci/(?:latest|latest-\d+\.\d+|(?P<version>v?\d+\.\d+\.\d+-.+))")
+_ALONE = re.compile(r"\d+(\.\d+){3}")  # an address, which would be a network of one machine
 _SHA = re.compile(r"[0-9a-f]{7,40}")
 _MEMORY_WITH_UNIT = re.compile(r"(\d+)\s*(g|gb|gi|gib|m|mb|mi|mib)", re.IGNORECASE)
 
@@ -28,12 +30,20 @@ def as_label(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63] or "machine"
 
 
-def _version(value: str) -> str:
+def _version(value: str, example: str = "1.36.4") -> str:
     try:
         parse(value)
     except ValueError as error:
-        raise Complaint(f"{value!r} is not a version", "write a minor (1.36) or a full version (1.36.4)") from error
+        minor = example.rpartition(".")[0]
+        raise Complaint(
+            f"{value!r} is not a version", f"write a minor ({minor}) or a full version ({example})"
+        ) from error
     return value.strip().removeprefix("v")
+
+
+def version_like(example: str) -> AfterValidator:
+    """A version; the complaint of what is none shows this full one and its minor."""
+    return AfterValidator(partial(_version, example=example))
 
 
 def _kubernetes(value: str) -> str:
@@ -53,6 +63,8 @@ def _kubernetes(value: str) -> str:
 def _network(value: Any) -> Any:
     if not isinstance(value, str):
         return value
+    if _ALONE.fullmatch(value):
+        raise Complaint(f"{value} has no prefix", "write it as address/prefix, such as 10.244.0.0/16")
     try:
         return IPv4Network(value)
     except ValueError as error:
@@ -132,11 +144,13 @@ def _sha(value: str) -> str:
 
 def _proxy(value: str) -> str:
     if not value.startswith(("http://", "https://")):
-        raise Complaint("the proxy has no scheme", "write http://host:port")
+        scheme, there, _ = value.partition("://")
+        what = f"{scheme}:// is no HTTP proxy" if there else "the proxy has no scheme"
+        raise Complaint(what, "write http://host:port")
     return value
 
 
-VersionText = Annotated[str, AfterValidator(_version)]
+VersionText = Annotated[str, version_like("1.36.4")]
 KubernetesWord = Annotated[str, AfterValidator(_kubernetes)]
 Sha = Annotated[str, AfterValidator(_sha)]
 Cidr = Annotated[IPv4Network, BeforeValidator(_network)]

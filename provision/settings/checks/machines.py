@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from provision import knowledge
 from provision.settings.checks import Finding
-from provision.settings.document import suggest
 from provision.settings.model import Settings
 from provision.settings.problems import Path
 from provision.settings.values import as_label, is_label
@@ -17,7 +16,6 @@ WINDOWS_NAME = 15
 PLANE_MEMORY, PLANE_CPUS = 1700, 2
 # Windows Server's own minimum (2 GiB with Desktop Experience), before containers.
 WINDOWS_MEMORY = 2048
-OPTION_PROVIDERS = knowledge.VAGRANT_PROVIDERS
 
 
 def _at(index: int, key: str = "") -> Path:
@@ -157,19 +155,6 @@ def existing(settings: Settings) -> Iterator[Finding]:
                 "WinRM takes a password, not a key",
                 "delete it, or write transport: ssh",
                 (_at(index),),
-            )
-
-
-def options(settings: Settings) -> Iterator[Finding]:
-    """Options go to providers that take any."""
-    for provider in settings.provider_options:
-        if provider not in OPTION_PROVIDERS:
-            near = suggest(provider, OPTION_PROVIDERS)
-            known = f"known: {', '.join(OPTION_PROVIDERS)}"
-            yield Finding(
-                ("provider_options", provider),
-                "no provider of this name takes options",
-                f"did you mean {near}? {known}" if near else known,
             )
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from provision.errors import SettingsError
-from provision.machines.options import problems as option_problems
 from provision.machines.vagrantfile import VIRTUALBOX_RANGE, allowed_by_virtualbox, box_of, problems, vagrantfile
 from provision.settings.complete import complete
 from provision.settings.model import Machine, Network, Settings
@@ -19,32 +18,6 @@ def _settings(provider: str = "virtualbox", **changes: Any) -> Settings:
     machine = {"name": "cp1", "os": "linux", "role": "control-plane", "mac": "00:50:56:01:02:03"}
     machine |= changes.pop("machine", {})
     return complete(Settings(provider=provider, machines=(Machine(**machine),), **changes))
-
-
-@pytest.mark.parametrize(
-    ("options", "complaint"),
-    [
-        ({"virtualbox": {"memroy": 1}}, "provider_options.virtualbox.memroy: unknown key; did you mean memory?"),
-        ({"hyperv": {"vmnam": "x"}}, "provider_options.hyperv.vmnam: unknown key; did you mean vmname?"),
-        ({"libvrt": {}}, "provider_options.libvrt: unknown key; did you mean libvirt?"),
-        ({"vmware_desktop": {"switch": "x"}}, "provider_options.vmware_desktop.switch: unknown key"),
-        ({"hyperv": {"network": {}}}, "provider_options.hyperv.network: unknown key"),
-        ({"libvirt": {"network": "x"}}, "provider_options.libvirt.network: a table is needed"),
-        (
-            {"libvirt": {"machines": {"cp2": {}}}},
-            "provider_options.libvirt.machines.cp2: unknown machine; did you mean cp1?",
-        ),
-        ({"libvirt": {"machines": {"cp1": {"cpu": 1}}}}, "provider_options.libvirt.machines.cp1.cpu: unknown key"),
-        ({"libvirt": {"machines": {"cp1": 3}}}, "provider_options.libvirt.machines.cp1: a table of options is needed"),
-        (
-            {"libvirt": {"machines": 3}},
-            "provider_options.libvirt.machines: a table of machine name to options is needed",
-        ),
-    ],
-)
-def test_wrong_options_of_any_provider(options: Any, complaint: str) -> None:
-    (found,) = option_problems(_settings(provider_options=options))
-    assert found.startswith(complaint)
 
 
 @pytest.mark.parametrize(

@@ -403,7 +403,84 @@ CASES = [
         "provider_options:\n  virtualbx: {gui: true}\n",
         Said(2, "provider_options.virtualbx", "no provider of this name", "did you mean virtualbox"),
     ),
+    case(
+        "option that libvirt does not have",
+        "provider_options:\n  libvirt:\n    memroy: 1\n",
+        Said(3, "provider_options.libvirt.memroy", "libvirt has no such option", "did you mean memory"),
+    ),
+    case(
+        "option of the inactive provider, far from all",
+        "provider: libvirt\nprovider_options:\n  hyperv: {zzzzzz: 1}\n",
+        Said(3, "provider_options.hyperv.zzzzzz", "no such option", "vm, ssh, winrm$"),
+    ),
+    case(
+        "switch of VMware",
+        "provider_options:\n  vmware_desktop: {switch: x}\n",
+        Said(2, "provider_options.vmware_desktop.switch", "no such option", "."),
+    ),
+    case(
+        "Hyper-V has no second card to give options to",
+        "provider_options:\n  hyperv: {network: {mac: x}}\n",
+        Said(2, "provider_options.hyperv.network", "no such option", "."),
+    ),
+    case(
+        "options that are no table",
+        "provider_options:\n  libvirt: {network: x}\n",
+        Said(2, "provider_options.libvirt.network", "no table", "keys below"),
+    ),
+    case(
+        "options of no machine",
+        "provider_options:\n  libvirt: {machines: {cp2: {}}}\n",
+        Said(2, "provider_options.libvirt.machines.cp2", "no machine cp2", "did you mean cp1"),
+    ),
+    case(
+        "options of a machine",
+        "provider_options:\n  libvirt: {machines: {cp1: {memroy: 1}, winw1: 3}}\n",
+        Said(2, "provider_options.libvirt.machines.cp1.memroy", "no such option", "memory"),
+        Said(2, "provider_options.libvirt.machines.winw1", "no table", "below the machine"),
+    ),
+    case(
+        "options of machines that are no table",
+        "provider_options:\n  libvirt: {machines: 3}\n",
+        Said(2, "provider_options.libvirt.machines", "no table", "machine names"),
+    ),
+    # One complaint for one mistake.
+    case(
+        "a system that there is not",
+        MACHINES + "  - {name: w, os: Windows}\n",
+        Said(3, "machines.w.os", "'Windows' is not known", "did you mean windows"),
+    ),
+    case(
+        "a machine that is a name",
+        "machines:\n  - cp1\n",
+        Said(2, "machines.1", "the single value 'cp1'", r"behind the dash: name, os, role, (?!.*password)"),
+    ),
+    case("an empty machine", "machines:\n  -\n", Said(2, "machines.1", "is empty", "write its keys.*name, os")),
+    case(
+        "misspelt role",
+        "machines:\n  - {name: cp1, os: linux, rol: control-plane}\n",
+        Said(2, "machines.cp1.rol", "no such key", r"machines\.\w+\.role"),
+    ),
+    case(
+        "flags without a component",
+        "kubernetes:\n  extra_args: {v: 4}\n",
+        Said(2, "kubernetes.extra_args.v", "a table is wanted", "component -> flag"),
+    ),
+    case("containerd's word", "containerd:\n  linux: latest\n", Said(2, "containerd.linux", "no|not", r"2\.3\.4")),
+    case("pods without a prefix", "network:\n  pods: 10.244.0.0\n", Said(2, "network.pods", "no prefix", "/16")),
+    case(
+        "proxy of another kind",
+        "network:\n  proxy: socks5://joe:hunter22@p:1080\n",
+        Said(2, "network.proxy", "socks5:// is no HTTP proxy", "http://"),
+    ),
     # Several at once.
+    case(
+        "what is wrong with one machine hides nothing of the others",
+        "machines:\n  - {name: A, os: linux}\n  - {name: b, os: windows, memory: 10}\n",
+        Said(1, "machines", "no machine has the control plane", "role"),
+        Said(2, "machines.A.name", "no host name", "name: a"),
+        Said(3, "machines.b.memory", "out of range", "at least 1024"),
+    ),
     case(
         "all in one report",
         "cni: cilium\nkubernetes:\n  version: 1.20\nnetwork:\n  egress: nat\nfoo: 1\n",

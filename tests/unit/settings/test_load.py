@@ -218,3 +218,18 @@ def test_windows_2019_runs_with_a_notice(loading: Loader) -> None:
     text = "machines:\n- {name: cp1, os: linux, role: control-plane}\n- {name: w, os: windows, windows_version: 2019}\n"
     (notice,) = loading(text).notices
     assert "Windows Server 2019 is no longer among" in notice
+
+
+def test_variables_about_this_computer_are_no_settings(loading: Loader) -> None:
+    assert loading(environment={"HYBRID_CACHE": "/c", "HYBRID_PYTHON": "python3.13"}).settings == defaults()
+
+
+def test_what_authorities_hold_is_no_setting_to_show(loading: Loader, tmp_path: Path) -> None:
+    body = "MIIB"
+    (tmp_path / "ca.pem").write_text(f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
+    loaded = loading("network: {ca: ca.pem}\n")
+    assert loaded.settings.network.authorities
+    keys = {row.key for row in effective(loaded)}
+    assert {"network.ca", "network.registries"} <= keys
+    assert not {"network.authorities", "network.pull_secrets"} & keys
+    assert all(body not in row.value for row in effective(loaded))

@@ -24,7 +24,7 @@ CHANGED = [
     ["kubernetes.version=1.35", "calico.version=3.31.7"],
     ["kubernetes.sha=1234567", "network.proxy=http://proxy:3128", "features.prepull=true", "timeouts.boot=12.5"],
     ["kubernetes.kubelet_config={maxPods: 20, x: {y: [1, 'true', '1.30']}}", "rehearsal.faults=[drop]"],
-    ["provider_options={libvirt: {" + ", ".join(f"some_option_{i}: {i}" for i in range(12)) + "}}"],
+    ["provider_options={libvirt: {vm: {" + ", ".join(f"some_option_{i}: {i}" for i in range(12)) + "}}}"],
     ["kubernetes.feature_gates={" + ", ".join(f"SomeGateWithALongName{i}: true" for i in range(8)) + "}"],
     ["machines.winw1.memory=8192", "network.machines=192.168.57.0/24"],
     [
