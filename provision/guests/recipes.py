@@ -32,21 +32,22 @@ class Upload:
     digest: str
 
 
-class LogReader:
+class LogReader(ABC):
     """Takes a followed log as it comes over the wire and knows how far it has got."""
 
     stdout: Callable[[bytes], None]
 
     @property
+    @abstractmethod
     def offset(self) -> int:
         """Bytes of the log taken so far."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def complete(self) -> bool:
         """Whether the end was told and nothing was lost on the way; otherwise follow again from the offset."""
-        raise NotImplementedError
 
+    @abstractmethod
     def resume(self) -> None:
         """Expect the log to come again from the offset."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -46,17 +47,17 @@ def collapse(values: list[object]) -> object:
     return values[0] if len(values) == 1 else values
 
 
-class Expressions(State):
+class Expressions(State, ABC):
     """Evaluation of expressions."""
 
-    def statement(self, node: Statement) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def statement(self, node: Statement) -> None: ...
 
-    def unjudged(self, node: Statement) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def unjudged(self, node: Statement) -> None: ...
 
-    def body(self, body: syntax.Body) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def body(self, body: syntax.Body) -> None: ...
 
     def raw(self, node: Node) -> object:
         """The value of an expression; `NOTHING` stays what it is."""

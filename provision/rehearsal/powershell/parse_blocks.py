@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 
 from provision.rehearsal.powershell.parse_commands import CommandParser
 from provision.rehearsal.powershell.scan import NAME
@@ -12,8 +13,8 @@ from provision.rehearsal.powershell.syntax import Attribute, Block, Body, Node, 
 class BlockParser(CommandParser):
     """What stands between the braces of a function, a script block, or in a whole script."""
 
-    def braces(self) -> Body:
-        raise NotImplementedError
+    @abstractmethod
+    def braces(self) -> Body: ...
 
     def block_body(self, closing: str, is_filter: bool = False) -> Block:
         line = self.line()

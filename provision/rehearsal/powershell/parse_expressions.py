@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 
 from provision.rehearsal.powershell.scan import NAME, Scanner, number
@@ -53,14 +54,14 @@ class ExpressionParser(Scanner):
         super().__init__(text)
         self._commas = True
 
-    def pipeline(self) -> Statement:
-        raise NotImplementedError
+    @abstractmethod
+    def pipeline(self) -> Statement: ...
 
-    def block_body(self, closing: str) -> Block:
-        raise NotImplementedError
+    @abstractmethod
+    def block_body(self, closing: str) -> Block: ...
 
-    def statement_value(self) -> Statement:
-        raise NotImplementedError
+    @abstractmethod
+    def statement_value(self) -> Statement: ...
 
     def expression(self, level: int = 0) -> Node:
         """An expression from operator level ``level`` (0: -and -or, 1: -band, 2: comparison) up."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
@@ -44,8 +45,8 @@ class Pipelines(Statements):
         """This object under its whole type."""
         return cast("Runtime", self)
 
-    def builtin(self, row: CommandRow, given: list[Given], piped: bool, line: int) -> Stage | None:
-        raise NotImplementedError
+    @abstractmethod
+    def builtin(self, row: CommandRow, given: list[Given], piped: bool, line: int) -> Stage | None: ...
 
     def pipeline(self, node: syntax.Pipeline) -> None:
         first = node.elements[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 
 from provision.rehearsal.powershell.syntax import Body, Const, Expand, Node, Sub, Var
@@ -49,7 +50,7 @@ def number(text: str) -> int | float | None:
     return value * _SIZES[unit.lower()] if unit else value
 
 
-class Scanner:
+class Scanner(ABC):
     """A text and a place in it."""
 
     def __init__(self, text: str) -> None:
@@ -59,8 +60,8 @@ class Scanner:
         self._lines = [0] + [m.end() for m in re.finditer("\n", text)]
 
     # the statements inside "$( )"; the top of the parser supplies it
-    def statements(self, closing: str) -> Body:
-        raise NotImplementedError
+    @abstractmethod
+    def statements(self, closing: str) -> Body: ...
 
     def line(self, at: int | None = None) -> int:
         return bisect_right(self._lines, self.at if at is None else at)

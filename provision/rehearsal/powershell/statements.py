@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -32,8 +33,8 @@ Run = Callable[[Any, Any], None]
 class Statements(Expressions):
     """Execution of statements; what they give goes to `out`."""
 
-    def pipeline(self, node: syntax.Pipeline) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def pipeline(self, node: syntax.Pipeline) -> None: ...
 
     def emit(self, value: object) -> None:
         """Give a value: lists element by element."""
