@@ -94,7 +94,7 @@ def real_machine(request: pytest.FixtureRequest) -> Iterator[RealMachine]:
     failed_before = request.session.testsfailed
     end = KEEP
     try:
-        yield wait_until_ready(folder, Deadline(600, "the real machine"))
+        yield wait_until_ready(folder, Deadline(1500, "the real machine"))
         end = "done" if request.session.testsfailed == failed_before else KEEP
     finally:
         # What went wrong can be read in the folder: Vagrant's log, the console, libvirtd's log.

@@ -110,18 +110,18 @@ def test_the_endpoint_is_what_ssh_config_says(real_machine: RealMachine) -> None
 
 
 def test_a_command_and_its_exit_code_over_ssh(real_machine: RealMachine) -> None:
-    guest = wait_for(real_machine.provider().endpoint(real_machine.machine), Deadline(60, "the guest"))
+    guest = wait_for(real_machine.provider().endpoint(real_machine.machine), Deadline(180, "the guest"))
     try:
-        result = guest.run(Script("who.sh", "id -un; uname -s; exit 3\n"), Deadline(60, "a command"))
+        result = guest.run(Script("who.sh", "id -un; uname -s; exit 3\n"), Deadline(180, "a command"))
         assert (result.out.split(), result.code) == (["root", "Linux"], 3)
     finally:
         guest.close()
 
 
 def test_the_whole_probe_of_facts(real_machine: RealMachine) -> None:
-    guest = wait_for(real_machine.provider().endpoint(real_machine.machine), Deadline(60, "the guest"))
+    guest = wait_for(real_machine.provider().endpoint(real_machine.machine), Deadline(180, "the guest"))
     try:
-        probed = guest.run(probe_script(real_machine.machine), Deadline(120, "the probe")).require()
+        probed = guest.run(probe_script(real_machine.machine), Deadline(180, "the probe")).require()
     finally:
         guest.close()
     facts = parse_facts(probed.out)
@@ -152,11 +152,11 @@ def test_a_second_run_changes_nothing(real_machine: RealMachine, mirrors: dict[s
 
 
 def test_a_reboot_is_proved(real_machine: RealMachine) -> None:
-    guest = wait_for(real_machine.provider().endpoint(real_machine.machine), Deadline(60, "the guest"))
+    guest = wait_for(real_machine.provider().endpoint(real_machine.machine), Deadline(180, "the guest"))
     try:
-        before = guest.boot_id(Deadline(60, "the boot id"))
-        guest.reboot(Deadline(240, "the reboot"))
-        assert guest.boot_id(Deadline(60, "the boot id")) != before
+        before = guest.boot_id(Deadline(180, "the boot id"))
+        guest.reboot(Deadline(420, "the reboot"))
+        assert guest.boot_id(Deadline(180, "the boot id")) != before
     finally:
         guest.close()
     assert real_machine.provider().states() == {NAME: "running"}
@@ -169,10 +169,10 @@ def test_everything_is_still_true_after_the_reboot(real_machine: RealMachine, mi
 
 def test_halt_and_up_again(real_machine: RealMachine) -> None:
     provider = real_machine.provider()
-    provider.halt(real_machine.machine, Deadline(180, "the halt"), _silent)
+    provider.halt(real_machine.machine, Deadline(420, "the halt"), _silent)
     assert provider.states() == {NAME: "off"}
     lines: list[str] = []
-    provider.ensure_up(real_machine.machine, Deadline(300, "the start"), lines.append)
+    real_machine.start(lines.append)
     assert provider.states() == {NAME: "running"}
     # It was started, not made again.
     assert not any("Creating image" in line for line in lines)
@@ -180,9 +180,9 @@ def test_halt_and_up_again(real_machine: RealMachine) -> None:
 
 def test_destroy_leaves_nothing(real_machine: RealMachine) -> None:
     provider: VagrantProvider = real_machine.provider()
-    provider.destroy(real_machine.machine, Deadline(180, "the destruction"), _silent)
+    provider.destroy(real_machine.machine, Deadline(420, "the destruction"), _silent)
     assert provider.states() == {NAME: "absent"}
     with pytest.raises(MachineError):
         real_machine.provider().endpoint(real_machine.machine)
     # Twice is once.
-    provider.destroy(real_machine.machine, Deadline(60, "the destruction"), _silent)
+    provider.destroy(real_machine.machine, Deadline(420, "the destruction"), _silent)
