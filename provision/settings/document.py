@@ -169,7 +169,7 @@ def unknown_key(key: str, where: Path, wanted: Shape, hints: dict[str, str]) -> 
 
 
 def _leaf(text: str, wanted: Shape, base: FilePath) -> str:
-    return str(base / FilePath(text).expanduser()) if wanted.file and text else text
+    return str(base / FilePath(text).expanduser()) if text and wanted.file(text) else text
 
 
 class _Reader:

@@ -40,6 +40,7 @@ CHECKS: tuple[tuple[Check, tuple[str, ...]], ...] = (
     (networks.egress, ("network",)),
     (registries.registries, ("network.registries",)),
     (registries.containerd_config, ("containerd",)),
+    (registries.mirrors, ("mirrors",)),
     (networks.addresses, ("network.machines", "machines.*.address", "machines.*.host")),
     (networks.macs, ("machines.*.mac", "provider")),
     (machines.one_control_plane, ("machines.*.role", "machines.*.os")),

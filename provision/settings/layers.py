@@ -15,6 +15,8 @@ from provision.settings.shape import Shape
 PREFIX = "HYBRID_"
 # Variables of ours that are about this computer, not about a cluster; `inv` reads HYBRID_PYTHON.
 NOT_SETTINGS = frozenset({"HYBRID_CACHE", "HYBRID_PYTHON"})
+# Tables of whatever there is, by hosts or names of files: what follows in a key path is one key.
+_DOTTED = frozenset({("network", "registries"), ("kubernetes", "kubeadm_patches")})
 PASSWORD = "HYBRID_PASSWORD_"  # noqa: S105 - the name of a variable
 REGISTRY = "HYBRID_REGISTRY_"
 
@@ -101,7 +103,8 @@ def _locate(document: Document, path: Path) -> tuple[Path, Shape] | tuple[str, s
     real: list[str] = []
     wanted: Shape = shapes.root()
     for position, key in enumerate(path):
-        if wanted.kind == "table" and wanted.inner is not None and wanted.inner.kind == "leaf":
+        named = (wanted.inner is not None and wanted.inner.kind == "leaf") or tuple(real) in _DOTTED
+        if wanted.kind == "table" and wanted.inner is not None and named:
             # Keys of a table may have dots of their own (node.kubernetes.io/x, https://dl.k8s.io).
             return (*real, ".".join(path[position:])), wanted.inner
         if wanted.kind == "leaf":

@@ -16,8 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from provision.secrets import Secret
 from provision.settings.values import (
     Address,
+    BoxName,
     Cidr,
     ClusterName,
+    FileOrUrl,
     KubernetesWord,
     Mac,
     Mebibytes,
@@ -179,9 +181,9 @@ class Machine(Part):
     cpus: Annotated[int, Field(ge=1, description="a number of processors")] = 2
     memory: Annotated[Mebibytes, _about("memory in MiB")] = 4096
     windows_version: Annotated[Literal["2019", "2022", "2025"], _about("Windows Server 2019, 2022 or 2025")] = "2022"
-    box: Annotated[str | None, _about("Vagrant box, or the path of a .box file")] = None
+    box: Annotated[BoxName | None, _about("Vagrant box, or the path of a .box file")] = None
     box_version: Annotated[str | None, _about("version of the Vagrant box")] = None
-    box_url: Annotated[str | None, _about("where the Vagrant box is downloaded from")] = None
+    box_url: Annotated[FileOrUrl | None, _about("where the Vagrant box is downloaded from")] = None
     host: Annotated[str | None, _about("address or name to connect to (provider existing)")] = None
     port: Annotated[int | None, Field(ge=1, le=65535, description="port to connect to (provider existing)")] = None
     user: Annotated[str | None, _about("user to connect as (provider existing)")] = None
@@ -318,7 +320,7 @@ class Settings(Part):
         Machine(name="winw1", os="windows", address=IPv4Address("192.168.56.11"), memory=6144),
     )
     features: Features = Features()
-    mirrors: Annotated[Mapping[str, str], _about("base URL -> URL or folder that is asked instead")] = Field(
+    mirrors: Annotated[Mapping[str, FileOrUrl], _about("base URL -> URL or folder that is asked instead")] = Field(
         default_factory=dict
     )
     images: Images = Images()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path as FilePath
@@ -14,6 +14,15 @@ from pydantic.fields import FieldInfo
 
 from provision.settings.model import Settings
 from provision.settings.problems import Path
+from provision.settings.values import MayBeFile
+
+
+def _never(_text: str) -> bool:
+    return False
+
+
+def _always(_text: str) -> bool:
+    return True
 
 
 @dataclass(frozen=True)
@@ -25,7 +34,7 @@ class Shape:
         part: the model of a part.
         inner: the shape of a table's values or a list's items.
         optional: null is a value of its own, not "the default".
-        file: the value is the path of a file, relative to where it is written.
+        file: which values are paths, relative to where they are written.
         choices: the texts that a leaf may have, if they are few.
         about: what the key means, with its unit.
     """
@@ -34,7 +43,7 @@ class Shape:
     part: type[BaseModel] | None = None
     inner: Shape | None = None
     optional: bool = False
-    file: bool = False
+    file: Callable[[str], bool] = _never
     choices: tuple[str, ...] = ()
     about: str = ""
 
@@ -101,7 +110,8 @@ def _of(annotation: Any) -> Shape:
     if origin is Annotated:
         shape = _of(args[0])
         about = next((m.description for m in args[1:] if isinstance(m, FieldInfo) and m.description), "")
-        return Shape(shape.kind, shape.part, shape.inner, shape.optional, shape.file, shape.choices, about)
+        file = next((m.means for m in args[1:] if isinstance(m, MayBeFile)), shape.file)
+        return Shape(shape.kind, shape.part, shape.inner, shape.optional, file, shape.choices, about)
     if annotation is Any:
         return Shape("any")
     if origin in (Union, types.UnionType):
@@ -119,4 +129,4 @@ def _of(annotation: Any) -> Shape:
         return Shape("leaf", choices=tuple(str(arg) for arg in args))
     if annotation is bool:
         return Shape("leaf", choices=("true", "false"))
-    return Shape("leaf", file=annotation is FilePath)
+    return Shape("leaf", file=_always if annotation is FilePath else _never)

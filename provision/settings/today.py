@@ -90,7 +90,11 @@ def _relative(value: Any, folder: FilePath | None) -> Any:
         return [_relative(inner, folder) for inner in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    return value if isinstance(value, str) else plain(value)
+    if isinstance(value, str):
+        # Mirrors and boxes are texts, and may be files.
+        below = folder is not None and value.startswith(f"{folder}/")
+        return _relative(FilePath(value), folder) if below else value
+    return plain(value)
 
 
 def _node(root: yaml.Node, path: Path) -> yaml.Node:

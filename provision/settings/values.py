@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any
@@ -150,6 +152,29 @@ def _proxy(value: str) -> str:
     return value
 
 
+@dataclass(frozen=True)
+class MayBeFile:
+    """Marks texts that may name a file or folder; a relative one starts from where it is written.
+
+    Attributes:
+        means: whether a text does.
+    """
+
+    means: Callable[[str], bool]
+
+
+def is_path(text: str) -> bool:
+    """Whether a text is no URL: the path of a file or folder."""
+    return "://" not in text
+
+
+def is_box_file(text: str) -> bool:
+    """Whether a box is a ``.box`` file rather than a name in Vagrant's catalogue."""
+    return (is_path(text) and text.endswith(".box")) or text.startswith(("/", "./", "../", "~"))
+
+
+FileOrUrl = Annotated[str, MayBeFile(is_path)]
+BoxName = Annotated[str, MayBeFile(is_box_file)]
 VersionText = Annotated[str, version_like("1.36.4")]
 KubernetesWord = Annotated[str, AfterValidator(_kubernetes)]
 Sha = Annotated[str, AfterValidator(_sha)]

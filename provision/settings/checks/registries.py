@@ -1,4 +1,4 @@
-"""Registries and authorities that containerd cannot use."""
+"""Registries and authorities that containerd cannot use, and mirrors that nobody would ask."""
 
 from __future__ import annotations
 
@@ -14,6 +14,17 @@ def registries(settings: Settings) -> Iterator[Finding]:
     for host, value in settings.network.registries.items():
         for what, remedy in registries_of.problems(host, value):
             yield Finding(("network", "registries", host), what, remedy)
+
+
+def mirrors(settings: Settings) -> Iterator[Finding]:
+    """What is replaced is the beginning of a URL; what is asked instead is a URL or a folder."""
+    for base, instead in settings.mirrors.items():
+        if not base.startswith(("http://", "https://")):
+            what = "no address begins like this, so nothing would be asked there"
+            yield Finding(("mirrors", base), what, f"write the scheme, too: https://{base.rpartition('://')[2]}")
+        if "://" in instead and not instead.startswith(("http://", "https://", "file://")):
+            scheme = instead.partition("://")[0]
+            yield Finding(("mirrors", base), f"{scheme}:// cannot be asked", "write an http(s) URL, or a folder")
 
 
 def containerd_config(settings: Settings) -> Iterator[Finding]:

@@ -444,6 +444,16 @@ CASES = [
         "provider_options:\n  libvirt: {machines: 3}\n",
         Said(2, "provider_options.libvirt.machines", "no table", "machine names"),
     ),
+    case(
+        "mirror of a host",
+        "mirrors: {dl.k8s.io: /srv}\n",
+        Said(1, "mirrors.dl.k8s.io", "nothing would be asked there", "https://dl.k8s.io$"),
+    ),
+    case(
+        "mirror that cannot be asked",
+        "mirrors:\n  https://dl.k8s.io: s3://bucket\n",
+        Said(2, "mirrors.https://dl.k8s.io", "s3:// cannot be asked", "folder"),
+    ),
     # One complaint for one mistake.
     case(
         "a system that there is not",

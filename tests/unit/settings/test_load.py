@@ -233,3 +233,39 @@ def test_what_authorities_hold_is_no_setting_to_show(loading: Loader, tmp_path: 
     assert {"network.ca", "network.registries"} <= keys
     assert not {"network.authorities", "network.pull_secrets"} & keys
     assert all(body not in row.value for row in effective(loaded))
+
+
+def test_mirrors_and_boxes_start_from_where_they_are_written(tmp_path: Path) -> None:
+    folder = tmp_path / "lab"
+    folder.mkdir()
+    (folder / "variables.yaml").write_text(
+        "mirrors: {https://dl.k8s.io: ./dl, https://quay.io: https://m.example, 'https://': /srv}\n"
+        "machines:\n"
+        "  - {name: cp1, os: linux, role: control-plane, box_url: boxes/linux.box}\n"
+        "  - {name: w1, os: windows, box: windows.box}\n"
+        "  - {name: w2, os: windows, box: lab/windows, box_url: https://boxes.example/w.box}\n"
+    )
+    settings = load(
+        folder / "variables.yaml", environment={}, workspace=tmp_path, overrides=["mirrors.https://quay.io=./quay"]
+    ).settings
+    assert settings.mirrors == {
+        "https://dl.k8s.io": f"{folder}/dl",
+        "https://quay.io": f"{tmp_path}/quay",
+        "https://": "/srv",
+    }
+    plane, first, second = settings.machines
+    assert (plane.box_url, first.box) == (f"{folder}/boxes/linux.box", f"{folder}/windows.box")
+    assert (second.box, second.box_url) == ("lab/windows", "https://boxes.example/w.box")
+
+
+def test_keys_that_are_hosts_or_names_of_files_keep_their_dots(loading: Loader) -> None:
+    settings = loading(
+        overrides=[
+            "network.registries.docker.io=https://m.example",
+            "kubernetes.kubeadm_patches.etcd.yaml={metadata: {labels: {a: b}}}",
+            "kubernetes.kubelet_config.evictionHard.x=1",
+        ]
+    ).settings
+    assert settings.network.registries == {"docker.io": "https://m.example"}
+    assert settings.kubernetes.kubeadm_patches == {"etcd.yaml": {"metadata": {"labels": {"a": "b"}}}}
+    assert settings.kubernetes.kubelet_config == {"evictionHard": {"x": 1}}

@@ -78,3 +78,10 @@ def test_a_folder_that_is_none(loading: Loader, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match="cannot be written"):
         write_today(loading(), tmp_path / "file" / "variables.yaml")
+
+
+def test_files_below_the_folder_are_written_relative(loading: Loader, tmp_path: Path) -> None:
+    text = "mirrors: {https://dl.k8s.io: dl}\nkubernetes: {binaries: {kubelet.exe: out/kubelet.exe}}\n"
+    written = today(loading(text).written, folder=tmp_path)
+    assert "./dl" in written and "./out/kubelet.exe" in written
+    assert str(tmp_path) not in written
