@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 import textwrap
 import threading
@@ -61,6 +62,21 @@ def clean(text: str) -> str:
     return "\n".join(_CONTROL.sub(" ", line) for line in lines)
 
 
+# The tasks that texts name as commands to type; other words after "invoke" are not ours to change.
+TASKS = "up|plan|status|render|settings|images|kubeconfig|build|halt|destroy|report|lock|cache|test|lint|bench"
+_COMMAND = re.compile(rf"(?<![\w./-])invoke (?=(?:{TASKS})\b)")
+
+
+def as_typed(text: str, environment: Mapping[str, str] | None = None) -> str:
+    """A text whose commands can be typed as they stand: called by the script ``inv``, it is that script's tasks.
+
+    Args:
+        environment: holds ``HYBRID_COMMAND``, how `inv` was called; without it the commands stay ``invoke ...``.
+    """
+    called = (os.environ if environment is None else environment).get("HYBRID_COMMAND")
+    return _COMMAND.sub(lambda _match: f"{shlex.quote(called)} ", text) if called else text
+
+
 def is_live(stream: TextIO, environment: Mapping[str, str]) -> bool:
     """Live lines only on a real terminal that nobody records."""
     return stream.isatty() and not environment.get("CI") and environment.get("TERM", "") not in ("", "dumb")
@@ -87,7 +103,7 @@ def error_lines(what: str, details: str, remedy: str, *, width: int | None = Non
 
     lines: list[tuple[str, str]] = []
     for part, label, text in (("what", "error: ", what), ("details", "", details), ("remedy", "to do: ", remedy)):
-        for number, line in enumerate(clean(text).splitlines()):
+        for number, line in enumerate(as_typed(clean(text)).splitlines()):
             own = len(line) - len(line.lstrip())
             first = label if number == 0 and label else " " * ((len(label) or 2) + own)
             rest = " " * (len(label) or 4 + own)
@@ -183,7 +199,7 @@ class Screen:
     def say(self, text: str, style: str = "") -> None:
         """One line for people; the terminal breaks it, nobody else does."""
         if not self.quiet:
-            self._console.print(Text(clean(text), style=style), soft_wrap=not self._terminal)
+            self._console.print(Text(as_typed(clean(text)), style=style), soft_wrap=not self._terminal)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A small table; only a terminal's width breaks its cells."""

@@ -13,8 +13,9 @@ from provision.settings.problems import Origin, Path, Problem
 from provision.settings.shape import Shape
 
 PREFIX = "HYBRID_"
-# Variables of ours that are about this computer, not about a cluster; `inv` reads HYBRID_PYTHON.
-NOT_SETTINGS = frozenset({"HYBRID_CACHE", "HYBRID_PYTHON"})
+# Variables of ours that are about this computer, not about a cluster; `inv` reads HYBRID_PYTHON and
+# sets HYBRID_COMMAND.
+NOT_SETTINGS = frozenset({"HYBRID_CACHE", "HYBRID_COMMAND", "HYBRID_PYTHON"})
 # Tables of whatever there is, by hosts or names of files: what follows in a key path is one key.
 _DOTTED = frozenset({("network", "registries"), ("kubernetes", "kubeadm_patches")})
 PASSWORD = "HYBRID_PASSWORD_"  # noqa: S105 - the name of a variable

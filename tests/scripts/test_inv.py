@@ -34,6 +34,7 @@ case "$*" in
         ;;
     *'-m invoke'*)
         printf 'invoke in %s: %s\\n' "$PWD" "$*"
+        [ -z "${{SHOW_COMMAND:-}}" ] || printf '%s\\n' "${{HYBRID_COMMAND-unset}}"
         [ -z "${{SHOW_COMPILED:-}}" ] ||
             printf '%s %s\\n' "${{PYTHONDONTWRITEBYTECODE-unset}}" "${{PYTHONPYCACHEPREFIX-unset}}"
         ;;
@@ -121,6 +122,15 @@ def test_compiled_modules_are_kept_but_not_beside_the_code_where_that_is_not_wan
     project.more = {"SHOW_COMPILED": "1", **environment}
     done = project.run("up")
     assert done.stdout.splitlines()[-1] == seen.format(venv=project.folder / ".venv")
+
+
+def test_it_says_how_it_was_called(project: Project) -> None:
+    """So that the next command that a text names can be typed as it stands."""
+    project.more = {"SHOW_COMMAND": "1"}
+    assert project.run("up").stdout.splitlines()[-1] == str(project.folder / "inv")
+    called = ["sh", "inv", "up"]
+    done = subprocess.run(called, cwd=project.folder, env=project.environment(), capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "./inv"
 
 
 @pytest.mark.parametrize("changed", ["requirements.lock", "pyproject.toml"])

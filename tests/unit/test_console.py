@@ -9,7 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from provision import console
-from provision.console import Screen, clean, duration, error_lines, is_live, roughly
+from provision.app.edge import _COMMANDS
+from provision.console import TASKS, Screen, as_typed, clean, duration, error_lines, is_live, roughly
 from provision.secrets import Secret
 
 
@@ -377,3 +378,33 @@ def test_printing_while_the_live_lines_are_drawn_never_locks_up(live: MakeScreen
     screen.end()
     screen.end()  # twice is harmless
     assert written(screen).count("words") == 120
+
+
+@pytest.mark.parametrize(
+    ("text", "typed"),
+    [
+        ("next: invoke report, or README.md", "next: ./inv report, or README.md"),
+        ("run `invoke destroy`, then `invoke up --from x`", "run `./inv destroy`, then `./inv up --from x`"),
+        ("./inv up and /venv/bin/invoke up", "./inv up and /venv/bin/invoke up"),
+        ("cannot invoke method x, nor invoke upward", "cannot invoke method x, nor invoke upward"),
+    ],
+)
+def test_commands_can_be_typed_as_they_stand(text: str, typed: str) -> None:
+    assert as_typed(text, {"HYBRID_COMMAND": "./inv"}) == typed
+    assert as_typed(text, {}) == text
+
+
+def test_a_folder_with_a_blank_is_quoted() -> None:
+    assert as_typed("next: invoke up", {"HYBRID_COMMAND": "/my lab/inv"}) == "next: '/my lab/inv' up"
+
+
+def test_every_task_is_known_as_a_command() -> None:
+    assert set(TASKS.split("|")) == set(_COMMANDS)
+
+
+def test_what_is_said_and_what_failed_name_typeable_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYBRID_COMMAND", "./inv")
+    stream = io.StringIO()
+    Screen(stream=stream, environment={}).say("next: invoke kubeconfig")
+    assert stream.getvalue() == "next: ./inv kubeconfig\n"
+    assert error_lines("gone", "", "run `invoke up`")[-1] == ("remedy", "to do: run `./inv up`")

@@ -221,7 +221,8 @@ def test_windows_2019_runs_with_a_notice(loading: Loader) -> None:
 
 
 def test_variables_about_this_computer_are_no_settings(loading: Loader) -> None:
-    assert loading(environment={"HYBRID_CACHE": "/c", "HYBRID_PYTHON": "python3.13"}).settings == defaults()
+    environment = {"HYBRID_CACHE": "/c", "HYBRID_PYTHON": "python3.13", "HYBRID_COMMAND": "./inv"}
+    assert loading(environment=environment).settings == defaults()
 
 
 def test_what_authorities_hold_is_no_setting_to_show(loading: Loader, tmp_path: Path) -> None:
