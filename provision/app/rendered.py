@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from provision.errors import Refused
@@ -22,16 +23,21 @@ def rendered_files(settings: Settings) -> dict[str, str]:
     are in a plan.
     """
     made = plan(settings)
-    files = {"plan.txt": _runbook(made)}
+    files: dict[str, str] = {}
     if settings.provider not in ("existing", "rehearsal"):
         files["Vagrantfile"] = vagrantfile(settings)
     for machine in settings.machines:
         suffix = "ps1" if machine.os == "windows" else "sh"
         files[f"{machine.name}/00-probe.{suffix}"] = probe_script(machine).text
+    scripts: dict[str, list[str]] = {}
     for number, step in enumerate((step for step in made.steps if step.scripts), start=1):
         for call in step.scripts:
-            files |= _of_call(number, step, call)
-    return files
+            written = _of_call(number, step, call)
+            files |= written
+            script, *documents = written
+            with_them = f", with {', '.join(documents)}" if documents else ""
+            scripts.setdefault(step.name, []).append(f"{script}, of templates/{call.template}{with_them}")
+    return {"plan.txt": _runbook(made, scripts), **files}
 
 
 def _of_call(number: int, step: Step, call: ScriptCall) -> dict[str, str]:
@@ -47,12 +53,24 @@ def _of_call(number: int, step: Step, call: ScriptCall) -> dict[str, str]:
     return files | {f"{name}/{document}": content for document, content in call.documents.items()}
 
 
-def _runbook(made: Plan) -> str:
-    lines = ["# The steps in the order in which they are listed; each starts as soon as what it needs is true.", ""]
+_ABOUT = """\
+# The steps in the order in which they are listed; each starts as soon as what it needs is true.
+#
+# Below a step stands what it runs: files of this folder, one folder a machine. Each script is as it will run there,
+# with the values of the settings at its top. Documents (config.toml, join.yaml) are part of the script that writes
+# them; they lie beside it to be read. <Angle brackets> stand for what is known only while it runs (a token, a digest,
+# the depot's address) and for secrets; a script without them can be run by hand, as root or an administrator.
+# 00-probe reads the facts of a machine before anything else, and changes nothing.
+"""
+
+
+def _runbook(made: Plan, scripts: Mapping[str, Sequence[str]]) -> str:
+    lines = [*_ABOUT.splitlines(), ""]
     for number, step in enumerate(made.steps, start=1):
         lines.append(f"{number:3}. {step.name}: {step.title}")
         if step.needs:
             lines.append(f"     needs {', '.join(step.needs)}")
+        lines += [f"     runs {script}" for script in scripts.get(step.name, ())]
     return "\n".join(lines) + "\n"
 
 

@@ -194,8 +194,8 @@ def _join(settings: Settings, machine: Machine) -> Step:
     shown = join_config(
         settings,
         machine,
-        token="TOKEN",  # noqa: S106 - a placeholder
-        ca_hash="sha256:HASH",
+        token="<token>",  # noqa: S106 - a placeholder
+        ca_hash="sha256:<hash>",
         endpoint=f"{settings.control_plane.address}:6443",
     )
     call = ScriptCall(

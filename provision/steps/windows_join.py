@@ -20,7 +20,6 @@ CRI_SOCKET = "npipe:////./pipe/containerd-containerd"
 TAINT = {"key": "os", "value": "windows", "effect": "NoSchedule"}
 # The kubelet's log on the node: a new file after so much, old files go after a week.
 LOG_SIZE, LOG_AGE = "50Mi", "168h"
-HIDDEN = "(token)"
 # Seconds more than the script's own limit, so that its error (with the last thing seen) comes first.
 SLACK = 120.0
 
@@ -129,7 +128,8 @@ def join_step(settings: Settings, machine: Machine) -> Step:
         return verdict(wrong, f"it has joined {now.server}, the kubelet runs")
 
     # What `invoke render` shows.
-    example = join_config(settings, machine, endpoint=f"{master.address}:6443", token=HIDDEN, ca_hash="sha256:(hash)")
+    hidden = {"token": "<token>", "ca_hash": "sha256:<hash>"}
+    example = join_config(settings, machine, endpoint=f"{master.address}:6443", **hidden)
     join_call = ScriptCall(
         template="windows/80-join.ps1",
         runtime={"join_config": example, "leave": False},

@@ -285,3 +285,11 @@ def test_blocks_of_shell_can_be_parsed(block: str) -> None:
     assert bash
     done = subprocess.run([bash, "-n"], input=block, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_template_has_one_row_for_each_step() -> None:
+    text = (PRODUCT / "templates" / "README.md").read_text(encoding="utf-8")
+    rows = [re.split(r"\s*\|\s*", line.strip("| ")) for line in text.splitlines() if line.startswith("| `")]
+    seen = [(template, row[-1]) for row in rows for template in re.findall(r"`((?:windows|linux)/\d[^`]+)`", row[0])]
+    assert len(seen) > 40
+    assert sorted(seen) == sorted(set(seen))

@@ -63,9 +63,9 @@ kind: JoinConfiguration
 discovery:
   bootstrapToken:
     apiServerEndpoint: "192.168.56.10:6443"
-    token: "TOKEN"
+    token: "<token>"
     caCertHashes:
-      - "sha256:HASH"
+      - "sha256:<hash>"
 nodeRegistration:
   name: "lin1"
   criSocket: "unix:///run/containerd/containerd.sock"

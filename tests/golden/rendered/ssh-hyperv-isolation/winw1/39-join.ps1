@@ -7,9 +7,9 @@ kind: JoinConfiguration
 discovery:
   bootstrapToken:
     apiServerEndpoint: "192.168.56.10:6443"
-    token: "(token)"
+    token: "<token>"
     caCertHashes:
-      - "sha256:(hash)"
+      - "sha256:<hash>"
 nodeRegistration:
   name: "winw1"
   criSocket: "npipe:////./pipe/containerd-containerd"
