@@ -14,18 +14,26 @@ from provision.errors import HostError
 from provision.host.files import write_atomically
 
 
+def damaged(path: Path, what: str) -> HostError:
+    """A file that says nothing certain. Never taken for empty: that would pin whatever answers now."""
+    return HostError(
+        f"{path} is damaged: {what}",
+        remedy="take it back from a backup; or delete it, and the keys that answer next are pinned anew",
+    )
+
+
 def _lines(path: Path) -> list[list[str]]:
     if not path.exists():
         return []
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        # Never taken for empty: that would pin whatever answers now.
-        raise HostError(
-            f"{path} is damaged: it is not text",
-            remedy="take it back from a backup; or delete it, and the keys that answer next are pinned anew",
-        ) from error
-    return [words for line in text.splitlines() if len(words := line.split()) >= 3]
+        raise damaged(path, "it is not text") from error
+    lines = [words for line in text.splitlines() if (words := line.split()) and not words[0].startswith("#")]
+    for words in lines:
+        if len(words) < 3:
+            raise damaged(path, f"its line `{' '.join(words)}` is no name, type and key")
+    return lines
 
 
 def pinned(path: Path, machine: str) -> tuple[str, str] | None:

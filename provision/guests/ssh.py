@@ -15,7 +15,7 @@ from pathlib import Path
 import paramiko
 
 from provision.clock import Deadline
-from provision.errors import AuthenticationRefused, HostChanged, ProvisionError, StepFailed, Unreachable
+from provision.errors import AuthenticationRefused, HostChanged, HostError, ProvisionError, StepFailed, Unreachable
 from provision.guests import known_hosts
 from provision.guests.base import Endpoint, OnLine, Result, Script
 from provision.guests.common import CommonGuest, Ran
@@ -53,6 +53,7 @@ class SshGuest(CommonGuest):
 
         Raises:
             Unreachable, AuthenticationRefused, HostChanged: as named.
+            HostError: the key file or the file of pinned host keys cannot be used.
         """
         transport = self._client.get_transport() if self._client is not None else None
         if self._client is not None and transport is not None and transport.is_active():
@@ -98,7 +99,7 @@ class SshGuest(CommonGuest):
         seen: list[paramiko.PKey] = []
         pin = known_hosts.pinned(file, name) if file is not None else None
         if pin is not None:
-            client.get_host_keys().add(name, pin[0], paramiko.PKey.from_type_string(pin[0], base64.b64decode(pin[1])))
+            client.get_host_keys().add(name, pin[0], self._pinned_key(*pin))
         client.set_missing_host_key_policy(_Remember(seen))
         try:
             client.connect(
@@ -115,12 +116,16 @@ class SshGuest(CommonGuest):
         except paramiko.BadHostKeyException as error:
             raise self._changed() from error
         except paramiko.AuthenticationException as error:
+            self._require_key()
             raise AuthenticationRefused(
                 f"{name}: SSH at {endpoint.host}:{endpoint.port} refused the login of {endpoint.user}",
                 details=str(error),
                 remedy="check user, key and password of this machine in the settings",
             ) from error
-        except (paramiko.SSHException, OSError, EOFError) as error:
+        except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
+            self._require_key()
+            if isinstance(error, ValueError):
+                raise
             raise Unreachable(
                 f"{name}: {endpoint.host}:{endpoint.port} takes connections but does not speak SSH to us",
                 details=str(error) or type(error).__name__,
@@ -130,6 +135,41 @@ class SshGuest(CommonGuest):
             kind, key = seen[0].get_name(), seen[0].get_base64()
             if known_hosts.pin(file, name, kind, key) != (kind, key):
                 raise self._changed()
+
+    def _pinned_key(self, kind: str, key: str) -> paramiko.PKey:
+        try:
+            return paramiko.PKey.from_type_string(kind, base64.b64decode(key))
+        except (ValueError, paramiko.SSHException, paramiko.pkey.UnknownKeyType) as error:
+            assert self.endpoint.known_hosts is not None
+            what = f"the key of {self.endpoint.machine} in it is none"
+            raise known_hosts.damaged(self.endpoint.known_hosts, what) from error
+
+    def _require_key(self) -> None:
+        """After a login that failed: a key that nobody can read is told as that, and waiting does not mend it.
+
+        Raises:
+            HostError: the endpoint's key file is not there, is no key, or wants a passphrase that it does not get.
+        """
+        file, password = self.endpoint.key_file, self.endpoint.password
+        if file is None:
+            return
+        # As paramiko does, which takes the password for the passphrase of a key that wants one.
+        passphrases = [None, *([password.reveal()] if password is not None else [])]
+        seen: Exception | None = None
+        for passphrase in passphrases:
+            try:
+                paramiko.PKey.from_path(file, passphrase)
+            except (OSError, ValueError, TypeError, paramiko.SSHException, paramiko.pkey.UnknownKeyType) as error:
+                seen = seen or error
+            else:
+                return
+        protected = isinstance(seen, TypeError)  # cryptography's word for a passphrase that was not given
+        takes_off = f"take its passphrase off (`ssh-keygen -p -f {file}`), or "
+        raise HostError(
+            f"{self.endpoint.machine}: the key {file} {'wants a passphrase' if protected else 'cannot be used'}",
+            details="" if protected else str(seen),
+            remedy=f"{takes_off if protected else 'put the right private key there, or '}name another one as `key`",
+        ) from seen
 
     def _changed(self) -> HostChanged:
         endpoint = self.endpoint

@@ -158,7 +158,7 @@ class ExistingProvider:
             if not file.is_file():
                 shown = read_certificate(machine.host or str(machine.address), port_of(machine))
                 write_atomically(file, shown + "\n")
-            return file.read_text().strip()
+            return file.read_text(errors="replace").strip()  # a damaged one fits no certificate
 
     def _password(self, machine: Machine) -> Secret | None:
         with self._lock:

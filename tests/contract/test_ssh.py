@@ -6,14 +6,16 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import paramiko
 import pytest
 
 from provision.clock import Deadline
-from provision.errors import AuthenticationRefused, HostChanged, StepFailed, Unreachable
+from provision.errors import AuthenticationRefused, HostChanged, HostError, StepFailed, Unreachable
 from provision.guests import known_hosts
+from provision.guests.connect import wait_for
 from provision.rehearsal.serving import LoopThread
 from provision.rehearsal.ssh_server import make_host_key
 from provision.secrets import Secret
@@ -65,6 +67,55 @@ def test_logs_in_with_a_key_and_no_password(rig: Rig, tmp_path: Path) -> None:
     rig.box.keys.append(f"ssh-rsa {key.get_base64()} somebody")
     guest = rig.guest(password=None, key_file=file)
     assert guest.run(rig.script(rig.say("by key")), Deadline(20)).out.strip() == "by key"
+
+
+def _key_file(path: Path, kind: str) -> Path:
+    if kind == "locked":
+        paramiko.RSAKey.generate(2048).write_private_key_file(str(path), password="secret")
+    elif kind != "absent":
+        path.write_bytes({"empty": b"", "binary": b"\xbc\xff\x00", "text": b"{}"}[kind])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("absent", "cannot be used"),
+        ("empty", "cannot be used"),
+        ("binary", "cannot be used"),
+        ("text", "cannot be used"),
+        ("locked", "wants a passphrase"),
+    ],
+)
+def test_a_key_that_nobody_can_read_is_told_at_once(rig: Rig, tmp_path: Path, kind: str, told: str) -> None:
+    """It is neither a machine that still boots nor one that refuses us: waiting for it mends nothing."""
+    endpoint = replace(rig.endpoint, password=None, key_file=_key_file(tmp_path / "key", kind))
+    with pytest.raises(HostError, match=f"key {tmp_path}/key {told}") as caught:
+        wait_for(endpoint, Deadline(60))
+    assert "`key`" in caught.value.remedy
+
+
+def test_a_password_opens_the_key_and_a_wrong_one_is_told(rig: Rig, tmp_path: Path) -> None:
+    key = paramiko.RSAKey.generate(2048)
+    key.write_private_key_file(str(tmp_path / "key"), password="secret")
+    rig.box.keys.append(f"ssh-rsa {key.get_base64()} somebody")
+    opened = rig.guest(password=Secret("secret"), key_file=tmp_path / "key")
+    assert opened.run(rig.script(rig.say("opened")), Deadline(20)).out.strip() == "opened"
+    with pytest.raises(HostError, match="wants a passphrase"):
+        rig.guest(password=Secret("wrong"), key_file=tmp_path / "key").run(rig.script(rig.say("x")), Deadline(20))
+
+
+@pytest.mark.parametrize("cut", [0.15, 0.35, 0.61, 0.8])
+def test_a_pinned_key_that_is_cut_is_not_pinned_anew(rig: Rig, cut: float) -> None:
+    rig.guest().run(rig.script(rig.say("x")), Deadline(20))
+    file = rig.endpoint.known_hosts
+    assert file is not None
+    whole = file.read_text().strip()
+    file.write_text(whole[: int(len(whole) * cut)])
+    before = file.read_text()
+    with pytest.raises((HostError, HostChanged), match="is damaged|another host key"):
+        rig.guest().run(rig.script(rig.say("x")), Deadline(20))
+    assert file.read_text() == before
 
 
 def test_keys_are_pinned_by_the_machines_name_so_ports_may_move(rig: Rig) -> None:
