@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import sys
 import textwrap
 import threading
@@ -19,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from provision.clock import monotonic
+from provision.errors import as_typed
 from provision.secrets import MASKER
 
 # Terminal sequences (colours, titles, cursor movements) and control characters in other programs' output.
@@ -60,21 +60,6 @@ def clean(text: str) -> str:
     plain = _SEQUENCE.sub("", MASKER(text)).replace("\t", " ")
     lines = [next((part for part in reversed(line.split("\r")) if part.strip()), "") for line in plain.split("\n")]
     return "\n".join(_CONTROL.sub(" ", line) for line in lines)
-
-
-# The tasks that texts name as commands to type; other words after "invoke" are not ours to change.
-TASKS = "up|plan|status|render|settings|images|kubeconfig|build|halt|destroy|report|lock|cache|test|lint|bench"
-_COMMAND = re.compile(rf"(?<![\w./-])invoke (?=(?:{TASKS})\b)")
-
-
-def as_typed(text: str, environment: Mapping[str, str] | None = None) -> str:
-    """A text whose commands can be typed as they stand: called by the script ``inv``, it is that script's tasks.
-
-    Args:
-        environment: holds ``HYBRID_COMMAND``, how `inv` was called; without it the commands stay ``invoke ...``.
-    """
-    called = (os.environ if environment is None else environment).get("HYBRID_COMMAND")
-    return _COMMAND.sub(lambda _match: f"{shlex.quote(called)} ", text) if called else text
 
 
 def is_live(stream: TextIO, environment: Mapping[str, str]) -> bool:

@@ -1,11 +1,15 @@
 """The one tree of errors that a user can meet, and the exit code of each family.
 
 An error says *what* went wrong, the *details* that were seen, and the *remedy*: what to do now.
-One place (``tasks.py``) prints it and exits.
+One place (`provision.app.edge`) prints it and exits.
 """
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -134,3 +138,18 @@ class RehearsedOnly(ProvisionError):
 
 INTERRUPTED = 130
 BUG = 70
+
+
+# The tasks that texts name as commands to type; other words after "invoke" are not ours to change.
+TASKS = "up|plan|status|render|settings|images|kubeconfig|build|halt|destroy|report|lock|cache|test|lint|bench"
+_COMMAND = re.compile(rf"(?<![\w./-])invoke (?=(?:{TASKS})\b)")
+
+
+def as_typed(text: str, environment: Mapping[str, str] | None = None) -> str:
+    """A text whose commands can be typed as they stand: called by the script ``inv``, it is that script's tasks.
+
+    Args:
+        environment: holds ``HYBRID_COMMAND``, how `inv` was called; without it the commands stay ``invoke ...``.
+    """
+    called = (os.environ if environment is None else environment).get("HYBRID_COMMAND")
+    return _COMMAND.sub(lambda _match: f"{shlex.quote(called)} ", text) if called else text

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from provision.errors import BUG, INTERRUPTED, ProvisionError
+from provision.errors import BUG, INTERRUPTED, ProvisionError, as_typed
 from provision.secrets import MASKER
 
 # command -> module and function; imported only when called, so that each command pays for itself alone
@@ -130,7 +130,7 @@ def _interrupted(command: str, words: str, *, as_json: bool) -> NoReturn:
         print(_SHOW_CURSOR, end="", flush=True)
     if as_json:
         _say(command, "interrupted", words, "run it again", "interrupted", INTERRUPTED, as_json=True)
-    text = f"interrupted{': ' + words if words else ''}"
+    text = as_typed(f"interrupted{': ' + words if words else ''}")
     if sys.stderr.isatty():
         text = textwrap.fill(text, shutil.get_terminal_size().columns - 1, break_on_hyphens=False)
     print(f"\n{text}", file=sys.stderr, flush=True)

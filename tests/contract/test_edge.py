@@ -35,7 +35,7 @@ def use_case(json=False):
         while True: time.sleep(0.5)
     except KeyboardInterrupt:
         screen.end()
-        raise edge.Interrupted("still at work on the machines: features@winw1") from None
+        raise edge.Interrupted("still at work: features@winw1; `invoke up` goes on from there") from None
 
 edge._use_case = lambda command: use_case
 sys.exit(edge.call("up", {"json": True} if "json" in sys.argv else {}))
@@ -63,14 +63,17 @@ def blocked(*arguments: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("as_json", [False, True])
-def test_an_interrupt_ends_at_once_and_says_what_goes_on(how: signal.Signals, as_json: bool) -> None:
+def test_an_interrupt_ends_at_once_and_says_what_goes_on(
+    how: signal.Signals, as_json: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYBRID_COMMAND", "./inv")
     process = blocked(*(["json"] if as_json else []))
     began = time.monotonic()
     process.send_signal(how)
     out, err = process.communicate(timeout=20)
     assert time.monotonic() - began < 1.0
     assert process.returncode == 130
-    assert err == "\ninterrupted: still at work on the machines: features@winw1\n"
+    assert err == "\ninterrupted: still at work: features@winw1; `./inv up` goes on from there\n"
     if as_json:
         row = json.loads(out)
         assert (row["family"], row["exit_code"]) == ("interrupted", 130)

@@ -10,7 +10,8 @@ import pytest
 
 from provision import console
 from provision.app.edge import _COMMANDS
-from provision.console import TASKS, Screen, as_typed, clean, duration, error_lines, is_live, roughly
+from provision.console import Screen, clean, duration, error_lines, is_live, roughly
+from provision.errors import TASKS, as_typed
 from provision.secrets import Secret
 
 
