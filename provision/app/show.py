@@ -98,8 +98,11 @@ def settings(variables: str = "", set: Sequence[str] = (), json: bool = False, w
         target = file or root / "variables.yaml"
         if set and not target.exists():
             raise SettingsError(f"{target} does not exist", remedy="name a file with --variables")
-        write_today(loaded, target)
-        print(f"{target} is in today's form; the old file is {target.name}.bak beside it")
+        kept = write_today(loaded, target)
+        if json:
+            print(json_format.dumps({"settings": str(target), "kept": str(kept) if kept else None}))
+        else:
+            print(f"{target} is in today's form{f'; the old file is {kept.name} beside it' if kept else ''}")
         return 0
     rows = effective(loaded)
     if json:

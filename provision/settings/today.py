@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -22,24 +23,33 @@ def write_today(loaded: Loaded, path: FilePath) -> FilePath | None:
     """Write the settings (defaults, file, environment and ``--set`` together) as today's variables.yaml.
 
     What was filled in (addresses, MACs, latest patches) is not written, nor is any password.  The file is
-    replaced at once; what stood there before is kept beside it.
+    replaced at once; what stood there before is kept beside it, and so is what was kept before that.
 
-    Returns the kept copy, None when there was no file.
+    Returns the kept copy; None when there was no file, or just this text in it.
 
     Raises:
         SettingsError: the file cannot be written.
     """
     try:
+        text = today(loaded.written, folder=path.absolute().parent)
         before = path.read_bytes() if path.exists() else None
-        kept = path.with_name(path.name + ".bak") if before is not None else None
+        if before == text.encode():
+            return None
+        kept = _free(path) if before is not None else None
         if kept is not None and before is not None:
             write_atomically(kept, before)
-        write_atomically(path, today(loaded.written, folder=path.absolute().parent))
+        write_atomically(path, text)
     except OSError as error:
         raise SettingsError(
             f"{path} cannot be written: {error.strerror or error}", remedy="make the folder writable, then try again"
         ) from error
     return kept
+
+
+def _free(path: FilePath) -> FilePath:
+    """A name for a copy that hides no earlier one: that may be the only place of somebody's own comments."""
+    names = (path.with_name(f"{path.name}.bak{number or ''}") for number in count())
+    return next(name for name in names if not name.exists())
 
 
 def today(settings: Settings, *, folder: FilePath | None = None) -> str:

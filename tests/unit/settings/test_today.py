@@ -60,6 +60,15 @@ def test_the_old_file_is_kept_beside_it(loading: Loader, tmp_path: Path) -> None
     assert again.settings == loaded.settings
 
 
+def test_a_second_writing_keeps_the_first_ones_copy(loading: Loader, tmp_path: Path) -> None:
+    """It may be the only place where somebody's own comments stand."""
+    file = tmp_path / "variables.yaml"
+    write_today(loading(NEWEST), file)
+    assert write_today(loading(), file) is None
+    assert write_today(loading(overrides=["cni=flannel"]), file) == tmp_path / "variables.yaml.bak1"
+    assert (tmp_path / "variables.yaml.bak").read_text() == NEWEST
+
+
 @pytest.mark.parametrize("form", FORMS, ids=lambda path: path.stem)
 def test_every_older_form_can_be_written(form: Path, tmp_path: Path) -> None:
     loaded = load(form, environment={}, workspace=tmp_path, judged=False)
