@@ -13,7 +13,7 @@ from provision.errors import ConnectionFailed, ProvisionError, Refused
 from provision.guests.base import Script
 from provision.render.engine import render
 from provision.steps.context import Tools
-from provision.steps.runner import RunResult
+from provision.steps.runner import NotChosen, RunResult
 
 COLLECT_LIMIT = 60.0  # seconds for all logs of one machine
 
@@ -55,7 +55,7 @@ def explain(
     assert isinstance(error, ProvisionError)
     parts = [error.details] if error.details else []
     machine = first.step.machine
-    if machine is not None and not isinstance(error, ConnectionFailed | Refused):
+    if machine is not None and not isinstance(error, ConnectionFailed | Refused | NotChosen):
         screen.say(f"collecting logs of {machine} (at most {COLLECT_LIMIT:.0f} s)", "dim")
         # What the step itself has said names its cause more surely than all that a machine logs.
         causes = [f"likely cause: {cause}" for cause in recognised(error.details)[:1]]

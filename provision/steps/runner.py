@@ -46,6 +46,10 @@ class Watcher(Protocol):
     def step_ended(self, end: StepEnd) -> None: ...
 
 
+class NotChosen(StepFailed):
+    """A step outside ``--only`` and ``--from`` that is not true: it was not run, so no machine's log tells why."""
+
+
 @dataclass
 class RunResult:
     """All steps of a run, ended or not."""
@@ -127,7 +131,7 @@ class Runner:
             return True
         if chosen is not None and step.name not in chosen:
             self.running[step.name] = monotonic()
-            error = StepFailed(
+            error = NotChosen(
                 f"{step.name} is not true and was not chosen: {judgement.reason}",
                 remedy="run `invoke up` without --only and --from",
             )

@@ -25,6 +25,9 @@ def test_fresh_then_nothing_to_do_then_halted_then_up_again(tmp_path: Path) -> N
         assert second["applied"] == []
         assert second["commands"] == {"cp1": 1, "winw1": 1}
         assert work.run("halt").returncode == 0
+        one = work.run("up", "--only", "kernel@cp1")
+        assert one.returncode == 7 and "up@cp1 is not true and was not chosen" in one.stderr
+        assert "logs could not be collected" not in one.stderr, "a step that was not run has no log to ask for"
         third = work.up()
         assert [node["status"] for node in third["nodes"]] == ["Ready", "Ready"]
         assert not (tmp_path / "w" / ".cluster" / "hybrid" / "kubeconfig").exists()
