@@ -17,6 +17,7 @@ from pathlib import Path
 
 from provision.guests import powershell
 from provision.guests.base import Os
+from provision.host.files import write_atomically
 from provision.rehearsal.contract import Files, FileStat, Streams
 
 USER = "operator"
@@ -82,6 +83,8 @@ class Box:
         self.command_lines: list[str] = []
         self.runs: list[str] = []
         self._restarting = False
+        # The client has the answer to what it asked for, and hangs up.
+        self.left = threading.Event()
 
     @property
     def answers(self) -> bool:
@@ -101,9 +104,13 @@ class Box:
         return self.remote_administrators or user == "Administrator"
 
     def restart(self) -> None:
-        """Go down once the answers that are still due were given, and come up again."""
+        """Go down once the answers that are still due were given and taken, and come up again."""
         self._restarting = True
         self._maybe_go_down()
+
+    def crash(self) -> None:
+        """Go down now, whoever waits for an answer, and come up again."""
+        threading.Thread(target=self._cycle, daemon=True).start()
 
     def _maybe_go_down(self) -> None:
         if not self._restarting:
@@ -112,16 +119,20 @@ class Box:
             self.more_answers -= 1
             return
         self._restarting = False
+        self.left.clear()
 
-        def cycle() -> None:
-            time.sleep(0.05)
-            self.up = False
-            self.stopped()
-            time.sleep(self.boot_seconds)
-            self.boots += 1
-            self.up = True
+        def go_down() -> None:
+            self.left.wait(10)
+            self._cycle()
 
-        threading.Thread(target=cycle, daemon=True).start()
+        threading.Thread(target=go_down, daemon=True).start()
+
+    def _cycle(self) -> None:
+        self.up = False
+        self.stopped()
+        time.sleep(self.boot_seconds)
+        self.boots += 1
+        self.up = True
 
     def stopped(self) -> None:
         """What dies with the machine."""
@@ -179,14 +190,14 @@ class LinuxBox(Box):
             path.write_text(text.replace("ROOT", str(root)))
             path.chmod(0o755)
         (tools / "chown").symlink_to("/bin/true")
-        (root / "boot_id").write_text("boot-1\n")
+        write_atomically(root / "boot_id", "boot-1\n")
         self._environment = {"PATH": f"{tools}:{os.environ['PATH']}", "HOME": str(root)}
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def execute(self, command_line: str, streams: Streams) -> int:
         self.command_lines.append(command_line)
         root = self.root
-        (root / "boot_id").write_text(f"boot-{self.boots}\n")
+        write_atomically(root / "boot_id", f"boot-{self.boots}\n")  # another command may be reading it
         process = subprocess.Popen(
             ["bash", "-c", command_line.replace("/var/lib/", f"{root}/var/lib/")],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -223,8 +234,9 @@ class LinuxBox(Box):
             time.sleep(0.005)
             if not self.up or streams.killed.is_set():
                 self._kill(process)
+        # All that it has said goes out before its end is told, however slowly it is taken.
         for thread in threads[1:]:
-            thread.join(timeout=5)
+            thread.join()
         if (root / "restart").exists():
             (root / "restart").unlink()
             self.restart()
@@ -348,6 +360,10 @@ class WindowsBox(Box):
             while time.monotonic() < end:
                 if killed.wait(0.01) or not self.up:
                     raise _Exit(1)
+        elif found := re.fullmatch(r"while \(-not \(Test-Path -LiteralPath '(.*)'\)\) \{ Start-Sleep .*\}", line):
+            while not Path(found[1]).exists():
+                if killed.wait(0.01) or not self.up:
+                    raise _Exit(1)
         elif found := re.fullmatch(r"if \(\(Get-FileHash -LiteralPath '(.*)' .*-ne '(.*)'\) \{", line):
             if hashlib.sha256(self.files.read(found[1])).hexdigest() != found[2]:
                 raise _Exit(96)
@@ -417,7 +433,7 @@ class WindowsBox(Box):
             boots = self.boots
             code = self._run(digest, to(log), to(err), killed)
             if self.up and boots == self.boots and not killed.is_set():
-                end.write_text(str(code))
+                write_atomically(end, str(code))  # the follower may be looking
             self.tasks.pop(digest[:12], None)
 
         threading.Thread(target=work, daemon=True).start()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+import winrm.exceptions
+import winrm.protocol
 
 from provision.guests.base import Endpoint, Script
 from provision.guests.common import CommonGuest
@@ -18,6 +21,7 @@ from provision.rehearsal.wsman_server import serve_wsman
 from provision.secrets import Secret
 
 from .boxes import PASSWORD, USER, LinuxBox, WindowsBox
+from .wire import Wire
 
 HOST_KEY = make_host_key()
 
@@ -38,6 +42,13 @@ class Rig:
         """A new guest; ``changes`` go into its endpoint."""
         guest = connect(replace(self.endpoint, **changes), operation_timeout=1, read_timeout=2)  # type: ignore[arg-type]
         self.guests.append(guest)
+        reset = guest.reset
+
+        def hang_up() -> None:
+            reset()
+            self.box.left.set()
+
+        guest.reset = hang_up  # type: ignore[method-assign]
         return guest
 
     def serve_again(self, host_key: bytes = HOST_KEY) -> None:
@@ -74,8 +85,51 @@ class Rig:
     def nap(self, seconds: float) -> str:
         return f"Start-Sleep -Milliseconds {int(seconds * 1000)}" if self.windows else f"sleep {seconds}"
 
+    def hold(self) -> str:
+        """A line that waits until `release`."""
+        gate = self.box.root / "gate"
+        if self.windows:
+            return f"while (-not (Test-Path -LiteralPath '{gate}')) {{ Start-Sleep -Milliseconds 20 }}"
+        return f"until [ -e '{gate}' ]; do sleep 0.02; done"
+
+    def release(self, *_: object) -> None:
+        """Let the scripts go on that `hold`; takes and ignores what a listener is given."""
+        (self.box.root / "gate").touch()
+
+    def release_when_asked_again(self, monkeypatch: pytest.MonkeyPatch, after: threading.Event) -> None:
+        """Release once the connection that broke at ``after`` takes no output any more: WinRM only.
+
+        The server may be waiting for output on the broken connection until its operation timeout; a question that
+        was asked later has then run out as well.
+        """
+        original = winrm.protocol.Protocol.get_command_output_raw
+
+        def asked(protocol: winrm.protocol.Protocol, shell: str, command: str) -> tuple[bytes, bytes, int, bool]:
+            broken = after.is_set()
+            try:
+                return original(protocol, shell, command)
+            except winrm.exceptions.WinRMOperationTimeoutError:
+                if broken:
+                    self.release()
+                raise
+
+        monkeypatch.setattr(winrm.protocol.Protocol, "get_command_output_raw", asked)
+
+    def recorded_end(self, script: Script) -> Path:
+        """The file that holds the exit code of detached work once it has ended."""
+        folder = r"C:\ProgramData\hybrid\scripts" + "\\" if self.windows else "/var/lib/hybrid/scripts/"
+        return self.box.folder_files.path(f"{folder}{script.digest}.exit")
+
     def much(self, text: str, times: int) -> str:
         return f"'{text}' * {times}" if self.windows else f"yes '{text}' | tr -d '\\n' | head -c {len(text) * times}"
+
+
+@pytest.fixture
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Questions to a machine that starts follow each other fast: it starts in a third of a second."""
+    monkeypatch.setattr("provision.guests.common.PACE", 0.1)
+    monkeypatch.setattr("provision.guests.connect.PACE", 0.1)
+    monkeypatch.setattr("provision.guests.connect._AUTH_PAUSES", (0.2,))
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +152,13 @@ def make_rig(kind: str, folder: Path, loop: LoopThread) -> Rig:
         port=served.port, user=USER, password=Secret(PASSWORD), known_hosts=folder / "known_hosts",
     )  # fmt: skip
     return Rig(kind, box, endpoint, faults, served, loop)
+
+
+@pytest.fixture
+def wire(rig: Rig) -> Iterator[Wire]:
+    """The way to the rig's server, which a test can cut."""
+    with closing(Wire(rig.endpoint.port)) as made:
+        yield made
 
 
 @pytest.fixture(params=["ssh-linux", "ssh-windows", "winrm-windows"])
