@@ -102,7 +102,8 @@ def zipped(*members: tuple[str | zipfile.ZipInfo, bytes]) -> bytes:
     raw = io.BytesIO()
     with zipfile.ZipFile(raw, "w") as archive:
         for name, data in members:
-            archive.writestr(name, data)
+            # A name alone would be dated now, to two seconds: the same archive has to be the same bytes each time.
+            archive.writestr(zipfile.ZipInfo(name) if isinstance(name, str) else name, data)
     return raw.getvalue()
 
 
