@@ -140,7 +140,13 @@ def _libvirt(host: Host, settings: Settings) -> list[Finding]:
         found.append(Finding("QEMU is not installed", "`apt-get install qemu-system-x86 libvirt-daemon-system`"))
     if host.vagrant:
         if "vagrant-libvirt" not in host.plugins:
-            found.append(Finding("Vagrant's plugin for libvirt is missing", "`vagrant plugin install vagrant-libvirt`"))
+            # It compiles ruby-libvirt. Source: vagrant-libvirt docs/installation.markdown.
+            found.append(
+                Finding(
+                    "Vagrant's plugin for libvirt is missing",
+                    "`apt-get install libvirt-dev build-essential`, then `vagrant plugin install vagrant-libvirt`",
+                )
+            )
         if not host.libvirt:
             found.append(
                 Finding(

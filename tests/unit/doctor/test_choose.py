@@ -154,3 +154,8 @@ def test_what_the_processor_offers() -> None:
     assert processor_offers("flags\t: fpu vme svm lm\n") == "works"
     assert "does not offer" in processor_offers("flags\t: fpu vme svmx lm\n")
     assert memory_mib()[0] > 0
+
+
+def test_the_remedy_for_the_plugin_has_what_it_compiles_with() -> None:
+    (found,) = findings(replace(LIBVIRT, plugins=frozenset()), SETTINGS, "libvirt")
+    assert "libvirt-dev build-essential" in found.remedy and "plugin install vagrant-libvirt" in found.remedy
