@@ -15,13 +15,15 @@ import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tests.http_servers import Server
 
 Serve = Callable[["Exchange"], None]
 
@@ -69,13 +71,6 @@ class Exchange(BaseHTTPRequestHandler):
         self.close_connection = True
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that go away are what is tested here."""
-
-
 class Publisher:
     """The server: the end of a path -> what answers there."""
 
@@ -83,7 +78,7 @@ class Publisher:
         self.routes: dict[str, Serve] = {}
         self.requests: list[tuple[str, str | None]] = []
         handler = type("Handler", (Exchange,), {"publisher": self})
-        self._server = _Server(("127.0.0.1", 0), handler)
+        self._server = Server(("127.0.0.1", 0), handler)
         if context is not None:
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self.url = f"{'https' if context else 'http'}://127.0.0.1:{self._server.server_port}"

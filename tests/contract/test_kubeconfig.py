@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 from provision.clock import Deadline, utc_now
 from provision.cluster.kubeconfig import access, local_kubeconfig, require_reachable
 from provision.errors import AuthenticationRefused, HostChanged, StepFailed, Unreachable
+from tests.http_servers import Server
 
 
 class Authority:
@@ -95,7 +96,7 @@ class Api:
         context.load_cert_chain(pair)
         context.load_verify_locations(ca)
         context.verify_mode = ssl.CERT_OPTIONAL
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 

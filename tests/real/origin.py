@@ -6,12 +6,13 @@ import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from provision.artifacts.catalog import needed
 from provision.rehearsal.published import published
 from provision.settings.model import Settings
+from tests.http_servers import Server
 
 
 @contextmanager
@@ -44,8 +45,7 @@ def serving(settings: Settings, real: dict[str, Path]) -> Iterator[dict[str, str
         def log_message(self, *_: object) -> None:
             """Quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Request)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), Request)
     threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
     try:
         yield {"https://": f"http://127.0.0.1:{server.server_address[1]}"}

@@ -9,7 +9,7 @@ import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from provision.build.images_registry import Registry
 from provision.clock import Deadline
 from provision.errors import ArtifactError
 from provision.secrets import Secret
+from tests.http_servers import Server
 from tests.image_parts import Made, image, index, push
 from tests.needs import need
 from tests.real.image_programs import containerd, docker_registry, run
@@ -109,7 +110,7 @@ def token_server(password: str) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/token"

@@ -23,6 +23,7 @@ from provision.build.base import Source
 from provision.build.source import Sources
 from provision.clock import Deadline
 from provision.errors import ArtifactError, DeadlineExceeded
+from tests.http_servers import Server
 from tests.kubernetes_like import Repo, make
 from tests.needs import need
 
@@ -252,7 +253,7 @@ class Closed(Files):
 
 @contextmanager
 def serving(handler: object) -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)  # type: ignore[arg-type]
+    server = Server(("127.0.0.1", 0), handler)  # type: ignore[arg-type]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -432,7 +433,7 @@ def test_more_builds_than_folders_wait(sources: Sources, repo: Repo, heard: Hear
         sources.files(source, soon()),
         sources.files(source, soon()),
         sources.files(source, soon()),
-        pytest.raises(ArtifactError, match="have been in use"),
+        pytest.raises(ArtifactError, match="another run has been at work"),
         sources.files(source, Deadline(0.3, "waiting")),
     ):
         pytest.fail("a fifth folder")
