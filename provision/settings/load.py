@@ -88,14 +88,16 @@ def load(
     written, settings = settings, _with_passwords(settings, passwords)
     settings, wrong = with_trust(settings, environment, document, workspace)
     problems += wrong
-    done = complete(settings)
+    done, unreadable = complete(settings), bool(problems)
     if judged:
         limited = not networks_conf.exists()
         verdict = judge(done, given=document.origins, broken=broken, limited=limited)
         problems += verdict.problems
         notices += verdict.notices
     if problems:
-        raise BadSettings([_named(problem, _machine_names(document)) for problem in problems])
+        # A form that cannot be read cannot be written either: only contradictions go away there.
+        only_judged = is_older and not unreadable
+        raise BadSettings([_named(problem, _machine_names(document)) for problem in problems], older=only_judged)
     return Loaded(
         settings=done,
         origins=_origins(document, settings, done),

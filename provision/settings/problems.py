@@ -66,15 +66,20 @@ class Problem:
 
 
 class BadSettings(SettingsError):
-    """Every problem found, in the order of the file."""
+    """Every problem found, in the order of the file.
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    Args:
+        older: the file has an older form, in which the spellings of the remedies would be no keys.
+    """
+
+    def __init__(self, problems: Sequence[Problem], *, older: bool = False) -> None:
         self.problems = tuple(sorted(problems, key=lambda p: (p.origin.kind != "file", p.origin.line or 0)))
         count = len(self.problems)
         super().__init__(
             f"the settings have {count} problem{'s' if count != 1 else ''}",
             details="\n".join(str(problem) for problem in self.problems),
-            remedy="mend them and run the same command again; nothing was started",
+            remedy=("bring the file into today's form with `invoke settings --write`, " if older else "")
+            + "mend them and run the same command again; nothing was started",
         )
 
 

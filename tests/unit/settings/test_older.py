@@ -136,3 +136,15 @@ def test_other_files_are_not_of_the_old_form(text: str) -> None:
 def test_every_key_of_the_history_is_known() -> None:
     used = {key for form in FORMS for key in yaml.safe_load(form.read_text())}
     assert used <= set(KEYS)
+
+
+def test_remedies_in_todays_spelling_come_with_todays_form(loading: Loader) -> None:
+    with pytest.raises(BadSettings) as caught:
+        loading('kubernetes_version: "1.26"\n')
+    assert caught.value.remedy.startswith("bring the file into today's form with `invoke settings --write`, mend them")
+    with pytest.raises(BadSettings) as unreadable:  # that would not be written
+        loading('kubernetes_version: "1.26"\nlinux_ram: lots\n')
+    assert "--write" not in unreadable.value.remedy
+    with pytest.raises(BadSettings) as todays:
+        loading('kubernetes: {version: "1.26"}\n')
+    assert "--write" not in todays.value.remedy
