@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from provision.doctor.host import Host, look
+from provision.doctor.host import Host, look, look_whole
 from provision.doctor.judge import CANDIDATES, Finding, findings, works
 from provision.errors import HostError
 from provision.host.workspace import Workspace
@@ -71,7 +71,7 @@ def _line(provider: str, found: tuple[Finding, ...]) -> str:
     return f"  {provider}: {first}{others}"
 
 
-def require(settings: Settings, root: Path, look: Look = look) -> tuple[str, ...]:
+def require(settings: Settings, root: Path, look: Look = look_whole) -> tuple[str, ...]:
     """Before machines are made: everything that stands in the way of ``settings.provider``, at once.
 
     Returns the warnings.

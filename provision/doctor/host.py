@@ -64,11 +64,12 @@ class Host:
 PROGRAMS = ("vagrant", "VBoxManage", "virsh", "qemu-system-x86_64", "vmrun", "powershell.exe")
 
 
-def look(settings: Settings, root: Path) -> Host:
+def look(settings: Settings, root: Path, *, whole: bool = False) -> Host:
     """Look at this computer: cheap questions first, dear ones only where the cheap ones gave hope.
 
     Args:
         root: the workspace; its disk is looked at beside Vagrant's home.
+        whole: ask the dear ones, too, where there is no hope: whoever mends one thing wants to know of all.
     """
     system = system_of(platform.system(), platform.release(), os.environ)
     memory, free = memory_mib()
@@ -86,12 +87,16 @@ def look(settings: Settings, root: Path) -> Host:
         disk_free=min(_disk_free(root), _disk_free(vagrant_home())),
         tools=tools,
     )
-    if "vagrant" not in tools:
+    if "vagrant" not in tools and not whole:
         return host
     host = replace(host, virtualisation=virtualisation(system), kvm=kvm(system), libvirt=_libvirt_answers(system))
-    if "works" not in (host.virtualisation, host.kvm) and not software_only(settings):
-        return host
-    return _ask_vagrant(host, settings, root)
+    hope = "works" in (host.virtualisation, host.kvm) or software_only(settings)
+    return _ask_vagrant(host, settings, root) if "vagrant" in tools and (hope or whole) else host
+
+
+def look_whole(settings: Settings, root: Path) -> Host:
+    """As `look`, with every question."""
+    return look(settings, root, whole=True)
 
 
 def system_of(kernel: str, release: str, environment: Mapping[str, str]) -> System:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from provision.doctor import host
 from provision.doctor.choose import choose, decide, require
 from provision.doctor.host import CATALOGUE, Host, memory_mib, processor_offers, system_of
 from provision.doctor.judge import findings, works
@@ -159,3 +160,31 @@ def test_what_the_processor_offers() -> None:
 def test_the_remedy_for_the_plugin_has_what_it_compiles_with() -> None:
     (found,) = findings(replace(LIBVIRT, plugins=frozenset()), SETTINGS, "libvirt")
     assert "libvirt-dev build-essential" in found.remedy and "plugin install vagrant-libvirt" in found.remedy
+
+
+@pytest.mark.parametrize("vagrant_is_here", [True, False])
+def test_who_names_a_provider_hears_of_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vagrant_is_here: bool
+) -> None:
+    """`auto` asks Vagrant, which is slow, only where there is hope; one mended thing must not bring up the next."""
+    asked: list[str] = []
+
+    def ask(known: Host, *_: object) -> Host:
+        asked.append("vagrant")
+        return replace(known, vagrant="2.4.9")
+
+    tools = {"vagrant": "/usr/bin/vagrant"} if vagrant_is_here else {}
+    monkeypatch.setattr("provision.doctor.host.shutil.which", tools.get)
+    monkeypatch.setattr(host, "virtualisation", lambda _system: "switched off")
+    monkeypatch.setattr(host, "kvm", lambda _system: "switched off")
+    monkeypatch.setattr(host, "_libvirt_answers", lambda _system: False)
+    monkeypatch.setattr(host, "system_of", lambda *_: "linux")
+    monkeypatch.setattr(host, "_ask_vagrant", ask)
+    decide(host.look(SETTINGS, tmp_path), SETTINGS)
+    assert asked == []
+    with pytest.raises(HostError) as caught:
+        require(SETTINGS.model_copy(update={"provider": "libvirt"}), tmp_path)
+    said = caught.value.details
+    assert "KVM cannot run machines" in said and "QEMU is not installed" in said and "libvirtd does not run" in said
+    assert ("plugin for libvirt is missing" if vagrant_is_here else "Vagrant is not installed") in said
+    assert ("is not imported" in said) == vagrant_is_here == (asked == ["vagrant"])
