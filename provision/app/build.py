@@ -15,7 +15,7 @@ from pathlib import Path
 
 from provision import knowledge
 from provision.app.paths import cache_root
-from provision.app.resolve import CONTAINERD, HCSSHIM, Asked, Kind, asked_source
+from provision.app.resolve import CONTAINERD, HCSSHIM, Asked, Kind, asked_source, source_of
 from provision.artifacts.cache import Cache
 from provision.build.base import Built, Project, Source
 from provision.build.compile import Builder, by_project
@@ -28,7 +28,6 @@ from provision.errors import ArtifactError
 from provision.settings.load import load
 from provision.settings.model import Kubernetes, Settings
 
-_FETCH = 1800.0  # seconds until a repository has given one commit, over a slow line
 _BUILD = 4 * 3600.0  # seconds for everything there is, on a slow computer
 _KEEP_MIB = 1024  # what this computer keeps for itself
 _ROW, _STEP = "host", "build"
@@ -77,11 +76,11 @@ def build(
         )
     network = settings.network
     told = _Told(screen)
-    sources = Sources(cache.root, told, ca=network.ca, offline=offline)
+    sources = Sources(cache.root, told, ca=network.ca, proxy=network.proxy, offline=offline)
 
     def make(what: Asked, targets: Sequence[Target]) -> _Made:
         with told.of("source", f"{what.project} {what.value}"):
-            source = _source(sources, what, network.proxy)
+            source = source_of(sources, what)
         screen.say(f"{what.project} {what.value} is {source.version}, from {what.remote}")
         built = _known(cache, sources, source, targets, debug=debug)
         if built is None:
@@ -182,22 +181,13 @@ class _Told:
         self._screen.waits(_ROW, self._step, text)
 
 
-def _source(sources: Sources, asked: Asked, proxy: str | None) -> Source:
-    until = Deadline(_FETCH, f"fetching {asked.project} {asked.value}")
-    if asked.kind == "path":
-        return sources.capture(asked.project, Path(asked.value), until, compatibility=asked.compatibility)
-    return sources.resolve(
-        asked.project, asked.remote, asked.value, until, compatibility=asked.compatibility, proxy=proxy
-    )
-
-
 def _known(
     cache: Cache, sources: Sources, source: Source, targets: Sequence[Target], *, debug: bool
 ) -> dict[str, Built] | None:
-    """All of it, where all of it has been built before."""
+    """All of it, where all of it has been built before, and still is what it was."""
     builder = Builder(cache, sources, None, lambda _text: None)
     found = {target.name: builder.known(source, target, debug=debug) for target in targets}
-    there = {name: built for name, built in found.items() if built is not None}
+    there = {name: built for name, built in found.items() if built is not None and cache.sound(built.sha256)}
     return there if len(there) == len(targets) else None
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-from provision.app.resolve import Asked
+from provision.app.resolve import Asked, source_of
 from provision.artifacts import words
 from provision.artifacts.base import ArtifactSpec, Maker, OnBytes
 from provision.artifacts.cache import Cache, file_digest
@@ -43,8 +43,6 @@ UNSTAMPED = "0.0.0-unstamped"
 PLATFORM = "linux/amd64"
 # What the system and everything else on this computer keep.
 _KEEP_MIB = 1024
-# Seconds until a repository has given the one commit that is built, over a slow line.
-_FETCH = 1800
 
 
 def _to_stderr(text: str) -> None:
@@ -92,24 +90,14 @@ class Makers:
 
     def source(self, asked: Asked) -> Source:
         """See `Ways.source`."""
-        sources = self._sources(self._say)
-        limit = Deadline(_FETCH, f"fetching {asked.project} {asked.value}")
-        if asked.kind == "path":
-            return sources.capture(asked.project, Path(asked.value), limit, compatibility=asked.compatibility)
-        if self.offline and not asked.remote.startswith(("file://", "/")):
-            raise ArtifactError(
-                f"{asked.project} {asked.value} is not known yet, and --offline forbids to ask {asked.remote}",
-                remedy="run once without --offline, or name a local checkout: --path",
-            )
-        proxy = self.settings.network.proxy
-        return sources.resolve(
-            asked.project, asked.remote, asked.value, limit, compatibility=asked.compatibility, proxy=proxy
-        )
+        return source_of(self.sources(self._say), asked)
 
-    def _sources(self, on_line: OnLine) -> Sources:
+    def sources(self, on_line: OnLine) -> Sources:
+        """Where sources come from; offline, and by the settings' proxy, in all that is asked of them."""
         from provision.build.source import Sources
 
-        return Sources(self.root, on_line, ca=self.settings.network.ca)
+        network = self.settings.network
+        return Sources(self.root, on_line, ca=network.ca, proxy=network.proxy, offline=self.offline)
 
     def program(self, path: Path, name: str) -> str:
         """See `Ways.program`; a program that shows no version has that of nobody."""
@@ -160,7 +148,7 @@ class Makers:
         source = Source(project=targets[0].project, **self.state(specs[0]).model_dump())
         most = self._memory(max(target.memory_mib for target in targets))
         cache = Cache(self.root)
-        builder = Builder(cache, self._sources(on_line), most, on_line, offline=self.offline)
+        builder = Builder(cache, self.sources(on_line), most, on_line, offline=self.offline)
         return builder.build(source, targets, deadline, on_progress, stop)
 
     def _memory(self, least: int) -> int | None:

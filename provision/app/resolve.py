@@ -10,17 +10,23 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from provision import knowledge
 from provision.build.base import Project, Source
+from provision.clock import Deadline
 from provision.errors import ArtifactError, HostError, Refused
 from provision.settings.model import Chosen, Kubernetes, OwnFile, Settings, SourceState
+
+if TYPE_CHECKING:
+    from provision.build.source import Sources
 
 Kind = Literal["sha", "ref", "path"]
 
 CONTAINERD = "https://github.com/containerd/containerd"
 HCSSHIM = "https://github.com/microsoft/hcsshim"
+# Seconds until a repository has given the one commit that is built, over a slow line.
+_FETCH = 1800
 _KINDS: tuple[Kind, ...] = ("sha", "ref", "path")
 # The source of a control plane has a row of its own in the lock: it stays while the nodes' moves on.
 PLANE = "control-plane"
@@ -359,6 +365,18 @@ def asked_source(kubernetes: Kubernetes) -> Asked | None:
             remote = str(value) if kind == "path" else kubernetes.remote
             return Asked("kubernetes", kind, str(value), remote, kubernetes.compatibility)
     return None
+
+
+def source_of(sources: Sources, asked: Asked) -> Source:
+    """The state of a source now; its files are in the cache afterwards.
+
+    Raises:
+        ArtifactError: there is no such commit or checkout, or its repository cannot be reached.
+    """
+    limit = Deadline(_FETCH, f"fetching {asked.project} {asked.value}")
+    if asked.kind == "path":
+        return sources.capture(asked.project, Path(asked.value), limit, compatibility=asked.compatibility)
+    return sources.resolve(asked.project, asked.remote, asked.value, limit, compatibility=asked.compatibility)
 
 
 def _state_of(source: Source) -> SourceState:

@@ -8,8 +8,8 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from filelock import FileLock, Timeout
 from provision import clock
 from provision.artifacts.space import Room, refused
 from provision.clock import Deadline
-from provision.errors import ArtifactError
 from provision.host.files import write_atomically
+from provision.host.lock import only_one
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,14 @@ class Cache:
             return False
         return size is None or found == size
 
+    def sound(self, digest: str) -> bool:
+        """Whether a file that is there still is what its digest says (a dying disk); one that is not is thrown away."""
+        path = self.path(digest)
+        if file_digest(path) == digest:
+            return True
+        path.unlink(missing_ok=True)
+        return False
+
     @property
     def temporary(self) -> Path:
         """Where files are made; what lies here is adopted by moving it."""
@@ -75,7 +83,7 @@ class Cache:
         Raises:
             HostError: the disk is full or may not be written.
         """
-        if self.has(digest):
+        if self.has(digest, file.stat().st_size):
             return self.path(digest)
         if file.is_relative_to(self.temporary):
             return self.adopt(file, digest)
@@ -167,29 +175,23 @@ class Cache:
         return found
 
     @contextmanager
-    def exclusive(self, key: str, deadline: Deadline) -> Iterator[None]:
-        """Two runs never fetch the same file at once.
+    def exclusive(self, key: str, deadline: Deadline, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+        """Two runs never fetch or make the same thing at once.
+
+        Args:
+            waiting: called when another run is at it.
 
         Raises:
-            ArtifactError: another run still fetches it when the deadline passes.
+            ArtifactError: another run is still at it when the deadline passes.
             HostError: the cache may not be written.
         """
-        folder = self.root / "locks"
-        lock = FileLock(folder / hashlib.sha256(key.encode()).hexdigest())
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=deadline.remaining())
-        except Timeout as error:
-            raise ArtifactError(
-                f"{key}: another run has been fetching it for {deadline.seconds:.0f} s",
-                remedy="let the other run end, then run this again",
-            ) from error
-        except OSError as error:
-            raise refused(key.rsplit("/", 1)[-1], self.root, error) from error
-        try:
+        with ExitStack() as held:
+            try:
+                path = self.root / "locks" / hashlib.sha256(key.encode()).hexdigest()
+                held.enter_context(only_one(path, deadline, key, waiting))
+            except OSError as error:
+                raise refused(key.rsplit("/", 1)[-1], self.root, error) from error
             yield
-        finally:
-            lock.release()
 
 
 def file_digest(path: Path) -> str:

@@ -86,15 +86,16 @@ class ArtifactStore:
         Raises:
             ArtifactError: it has not been fetched.
         """
-        path = self.path(name)
+        return self._is_sound(self.path(name).name)
+
+    def _is_sound(self, digest: str) -> bool:
         with self._hashing:
-            if path.name in self._sound:
+            if digest in self._sound:
                 return True
-        if file_digest(path) != path.name:
-            path.unlink(missing_ok=True)
+        if not self.cache.sound(digest):
             return False
         with self._hashing:
-            self._sound.add(path.name)
+            self._sound.add(digest)
         return True
 
     @contextmanager
@@ -207,7 +208,7 @@ class ArtifactStore:
 
     def _size(self, spec: ArtifactSpec, digest: str) -> int | None:
         """Bytes of a published file; None where they cannot be known without fetching it."""
-        if self.cache.has(digest):
+        if self.cache.has(digest) and self._is_sound(digest):
             return self.cache.path(digest).stat().st_size
         return download.length(download.mirrored(spec.url, self._mirrors()), web=self._web)
 
@@ -222,7 +223,12 @@ class ArtifactStore:
         """The file in the cache, and whether its publisher has said its digest."""
         expected = entry.sha256 if entry else self._published(spec, deadline)
         checked = entry.checked if entry else expected is not None
-        if expected is not None and self.cache.has(expected, entry.size if entry else None):
+        # Another cluster has fetched it; its size is about to be pinned here, so it is read before.
+        if (
+            expected is not None
+            and self.cache.has(expected, entry.size if entry else None)
+            and self._is_sound(expected)
+        ):
             return self.cache.path(expected), checked
         url = download.mirrored(spec.url, self._mirrors())
         part = self.cache.partial(f"{spec.url} {expected}")

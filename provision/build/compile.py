@@ -96,6 +96,7 @@ class Builder:
         self._sources = sources
         self._memory = memory_mib
         self._offline = offline
+        self._say = say
         self._results = Results(cache)
         self._toolchains = Toolchains(cache, say, offline=offline)
 
@@ -134,7 +135,7 @@ class Builder:
         if len(found) < len(targets):
             with (
                 _our_disk(targets),
-                self._cache.exclusive(f"build {source.project} {source.tree}", deadline),
+                self._cache.exclusive(f"build {source.project} {source.tree}", deadline, self._waiting),
             ):
                 # Another run may have built it while this one waited.
                 found = self._known(source, targets, debug)
@@ -142,6 +143,9 @@ class Builder:
                 if rest:
                     found |= self._make(source, rest, deadline, progress, stop, debug)
         return {target.name: found[target.name] for target in targets}
+
+    def _waiting(self) -> None:
+        self._say("waiting for another run, which builds the same source")
 
     def _known(self, source: Source, targets: Sequence[Target], debug: bool) -> dict[str, Built]:
         every = {target.name: self.known(source, target, debug=debug) for target in targets}

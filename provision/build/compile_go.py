@@ -12,16 +12,11 @@ from pathlib import Path
 from provision.artifacts.cache import Cache
 from provision.build.compile_errors import PLACE, compile_error
 from provision.build.progress import FORMAT, Listing
-from provision.build.toolchain import Toolchain
+from provision.build.toolchain import Toolchain, neutral
 from provision.clock import Deadline
 from provision.errors import ArtifactError
 from provision.host.commands import Completed, run
 
-# What a user's shell or `go env -w` may have set, and would make another program of the same source.
-_NEUTRAL = (
-    "GO111MODULE", "GOWORK", "GOEXPERIMENT", "GODEBUG", "GOROOT", "GOBIN", "GOAMD64", "GOARM64", "GOFIPS140",
-    "GOCACHEPROG", "GOCOVERDIR",
-)  # fmt: skip
 _ERROR = re.compile(r"^# ")
 
 
@@ -59,7 +54,7 @@ class Go:
     version: str
     halt: Halt
     offline: bool = False
-    _variables: Mapping[str, str] = field(init=False)
+    _variables: Mapping[str, str | None] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_variables", self._environment())
@@ -137,12 +132,9 @@ class Go:
         if done.code != 0:
             raise compile_error(said, self.names, self.version, self.cache.root, done.code)
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self) -> dict[str, str | None]:
         root = self.cache.root
-        variables = dict.fromkeys(_NEUTRAL, "")
-        variables |= {
-            "GOENV": "off",
-            "GOTOOLCHAIN": "local",
+        variables = neutral() | {
             "GOCACHE": str(root / "gocache"),
             "GOPATH": str(root / "gopath"),
             "GOTMPDIR": str(self.work),
@@ -151,6 +143,10 @@ class Go:
         }
         if self.toolchain.root is not None:
             variables["GOROOT"] = str(self.toolchain.root)
+        if not (self.tree / "go.work").is_file():
+            variables["GOWORK"] = (
+                "off"  # or Go takes one that lies above the cache, which may be in the user's own tree
+            )
         if (self.tree / "vendor" / "modules.txt").is_file():
             return variables | {"GOFLAGS": "-mod=vendor", "GOPROXY": "off", "GOSUMDB": "off"}
         return variables | {"GOFLAGS": "-mod=readonly -modcacherw", **({"GOPROXY": "off"} if self.offline else {})}

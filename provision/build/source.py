@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Lock
@@ -18,7 +18,7 @@ from provision.artifacts.web import shown
 from provision.build import source_checkout
 from provision.build.base import Project, Source
 from provision.build.source_describe import Described, named
-from provision.build.source_folder import clear_locks, only_one
+from provision.build.source_folder import clear_locks
 from provision.build.source_git import Git
 from provision.build.source_history import History
 from provision.build.source_repo import Repository, folder_name
@@ -27,6 +27,7 @@ from provision.build.source_worktree import Worktrees
 from provision.clock import Deadline
 from provision.errors import ArtifactError
 from provision.host.files import write_atomically
+from provision.host.lock import only_one
 
 _FULL = re.compile(r"^[0-9a-f]{40}$")
 _SHORT = re.compile(r"^[0-9a-f]{7,39}$")
@@ -40,6 +41,7 @@ class Sources:
         cache_root: of the cache; ours are ``git/`` and ``worktrees/`` in it.
         say: told what takes time, in one line.
         ca: a PEM file with certificates for remotes.
+        proxy: URL of a proxy for remotes; None leaves it to the environment and git's configuration.
         offline: never open a connection; commits that are here, and checkouts, do without.
 
     Attributes:
@@ -47,12 +49,18 @@ class Sources:
     """
 
     def __init__(
-        self, cache_root: Path, say: Callable[[str], None], *, ca: Path | None = None, offline: bool = False
+        self,
+        cache_root: Path,
+        say: Callable[[str], None],
+        *,
+        ca: Path | None = None,
+        proxy: str | None = None,
+        offline: bool = False,
     ) -> None:
         self.root = cache_root
         self.say = say
         self.fetched_bytes = 0
-        self._git = Git(ca=ca, offline=offline)
+        self._git = Git(proxy=proxy, ca=ca, offline=offline)
         self._counting = Lock()
 
     def resolve(
@@ -63,7 +71,6 @@ class Sources:
         deadline: Deadline,
         *,
         compatibility: str | None = None,
-        proxy: str | None = None,
         stop: Event | None = None,
     ) -> Source:
         """What a word means on a remote now; its files are in the cache afterwards.
@@ -80,7 +87,7 @@ class Sources:
                 version it is.
             DeadlineExceeded, HostError: it took too long; there is no git.
         """
-        git = replace(self._git, proxy=proxy, stop=stop)
+        git = replace(self._git, stop=stop)
         path = self._repository_path(remote)
         with self._repository(git, remote, path, deadline) as repository:
             source = self._resolve(project, remote, word.strip(), deadline, repository, compatibility)
@@ -91,7 +98,7 @@ class Sources:
     @contextmanager
     def _repository(self, git: Git, remote: str, path: Path, deadline: Deadline) -> Iterator[Repository]:
         """A remote's copy, for the caller alone; what fails leaves nothing of its own behind."""
-        with only_one(path, deadline, f"the copy of {shown(remote)} in the cache"):
+        with self._alone(path, deadline, f"the copy of {shown(remote)} in the cache"):
             repository = Repository(git, _absolute(remote), path, self.say)
             try:
                 repository.open(deadline)
@@ -103,6 +110,11 @@ class Sources:
             finally:
                 with self._counting:
                     self.fetched_bytes += repository.received
+
+    def _alone(self, folder: Path, deadline: Deadline, what: str) -> AbstractContextManager[None]:
+        """Two runs never change ``folder`` at once."""
+        lock = folder.with_name(f"{folder.name}.lock")
+        return only_one(lock, deadline, what, lambda: self.say(f"waiting for another run: {what} is in use"))
 
     def _resolve(
         self,
@@ -120,9 +132,8 @@ class Sources:
             return repository.read(commit, name, deadline)
 
         note = repository.path / "described" / project / commit
-        if note.is_file() and _FULL.match(word):
-            described: Described | None = Described(**json.loads(note.read_text()))
-        else:
+        described = _noted(note) if _FULL.match(word) else None
+        if described is None:
             tags = release_tags(repository.refs(deadline), project)
             described = history.describe(commit, ref, tags, deadline)
             if described is not None:
@@ -154,6 +165,9 @@ class Sources:
             return repository.take(word.lower(), deadline), None
         named = repository.named(word, deadline) if word else None
         if named is not None:
+            if {f"refs/tags/{word}", f"refs/heads/{word}"} <= dict(repository.refs(deadline)).keys():
+                where = shown(repository.remote)
+                self.say(f"{word} is a tag and a branch of {where}: the tag is taken; heads/{word} is the branch")
             return repository.take(named.commit, deadline, named.name), named.name
         if not _SHORT.match(word.lower()):
             near = repository.near(word, deadline)
@@ -202,7 +216,7 @@ class Sources:
         git = replace(self._git, stop=stop)
         checkout = source_checkout.find(git, path, deadline)
         place = self._store_path(str(checkout.root))
-        with only_one(place, deadline, f"the capture of {checkout.root}"):
+        with self._alone(place, deadline, f"the capture of {checkout.root}"):
             store = source_checkout.Store(git, place, self.say)
             tree = store.capture(checkout, deadline, outside=self.root)
 
@@ -273,6 +287,13 @@ class Sources:
 
     def _store_path(self, root: str) -> Path:
         return self.root / "git" / f"captured-{folder_name(root)}.git"
+
+
+def _noted(note: Path) -> Described | None:
+    try:
+        return Described(**json.loads(note.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None  # never noted, or lost in a power failure: it is counted again
 
 
 def _absolute(remote: str) -> str:

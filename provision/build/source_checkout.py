@@ -3,8 +3,9 @@
 git works in a folder of ours, with a copy of the checkout's index and the user's files as its work tree, and stores
 what is new in objects of ours.  It is not given the checkout's objects while it stores: git would renew the time of
 each one that it finds there.  Objects that only the checkout has are read when the files are laid out.
-No hook, filter or monitor is run; a file that a filter would change (large file storage) is taken as it lies there,
-and line endings are treated as the checkout's settings say.
+No hook, filter or monitor is run, of submodules neither, whose files are left out.  A file that a filter would change
+(large file storage) is git's as long as nobody has changed it, and then as it lies there; line endings are treated as
+the checkout's settings say.
 """
 
 from __future__ import annotations
@@ -41,6 +42,16 @@ _KEPT = (
     "core.sparsecheckoutcone",
     "index.sparse",
 )
+# What looks like a release's tag; the projects' own builds ask for less, and then refuse what is none.
+_RELEASES = "--match=v[0-9]*.[0-9]*.[0-9]*"
+# What `ls-files -v --stage` prints: how git looks at it, mode, stage, name.
+_ENTRY = re.compile(r"(\S) (\d+) \w+ (\d)\t(.+)", re.DOTALL)
+_SUBMODULE = "160000"
+_AT_ONCE = 500  # names on one command line
+_FOREIGN = re.compile("embedded git repository|does not have a commit checked out")
+# What git says when a file went or changed while it was read, as an editor's do.
+_MOVING = re.compile("No such file or directory|short read|changed|unstable")
+_TRIES = 5
 _LONG = re.compile(r"^(.*)-(\d+)-g[0-9a-f]+$")
 
 
@@ -65,13 +76,16 @@ class Checkout:
     settings: Mapping[str, str]
 
     def describe(self, project: Project, deadline: Deadline) -> Described | None:
-        """The nearest tag behind HEAD; None when none is, as in a shallow clone."""
-        match = "v[0-9]*" if project == "containerd" else "v*"
+        """The nearest release tag behind the commit; None when none is, as in a shallow clone."""
         every = [] if annotated_only(project) else ["--tags"]
-        argv = ["describe", *every, f"--match={match}", "--long", "--abbrev=40", "HEAD"]
-        done = self.git.here(argv, deadline, cwd=self.root)
-        long = _LONG.match(done.out.strip())
-        return Described(long[1], int(long[2])) if done.code == 0 and long else None
+        # As `Tag.counts` has it.
+        for which in ("--exact-match", "--exclude=*+*"):
+            argv = ["describe", *every, _RELEASES, which, "--long", "--abbrev=40", self.commit]
+            done = self.git.here(argv, deadline, cwd=self.root)
+            long = _LONG.match(done.out.strip())
+            if done.code == 0 and long:
+                return Described(long[1], int(long[2]))
+        return None
 
 
 def find(git: Git, path: Path, deadline: Deadline) -> Checkout:
@@ -119,7 +133,7 @@ def _settings(git: Git, root: Path, deadline: Deadline) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Store:
-    """Where the captured states of one checkout are kept. Whoever calls has it to itself (`source_folder.only_one`)."""
+    """Where the captured states of one checkout are kept. Whoever calls has it to itself (`host.lock.only_one`)."""
 
     git: Git
     path: Path
@@ -136,16 +150,19 @@ class Store:
         """
         ensure(self.git, self.path, deadline)
         work = _Work(self, checkout, deadline)
-        work.begin()
-        if work.call(["ls-files", "--unmerged"]).out:
-            self.say(f"{checkout.root} is in the middle of a merge: its files are taken as they lie there")
         ours = outside.resolve()
         top = checkout.root.resolve()
         left_out = [ours.relative_to(top).as_posix()] if ours.is_relative_to(top) else []
-        done = work.add(left_out)
-        if re.search("embedded git repository|does not have a commit checked out", done.err):
-            work.begin()
-            done = work.add(left_out + work.foreign())
+        left_out += work.begin()
+        for left in reversed(range(_TRIES)):
+            done = work.add(left_out)
+            if _FOREIGN.search(done.err):
+                work.begin()
+                left_out += work.foreign()
+            elif left and _MOVING.search(done.err):
+                work.begin()
+            else:
+                break
         work.require(done)
         tree = work.require(work.call(["write-tree", "--missing-ok"])).out.strip()
         note = {"root": str(checkout.root), "objects": str(checkout.objects)}
@@ -154,8 +171,11 @@ class Store:
 
     def reading(self) -> dict[str, str]:
         """The environment in which the captured trees are whole: the checkout's objects beside ours."""
-        note = self.path / "checkout.json"
-        return borrowed(Path(json.loads(note.read_text())["objects"])) if note.is_file() else {}
+        try:
+            note = json.loads((self.path / "checkout.json").read_text())
+            return borrowed(Path(note["objects"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}  # nothing has been captured, or a power failure took it: the next capture writes it
 
 
 @dataclass(frozen=True)
@@ -166,8 +186,8 @@ class _Work:
     checkout: Checkout
     deadline: Deadline
 
-    def begin(self) -> None:
-        """Take the checkout's index and rules for ignoring, as they are now."""
+    def begin(self) -> list[str]:
+        """Take the checkout's index and rules for ignoring, as they are now; returns its submodules."""
         ours, checkout = self.store.path, self.checkout
         for old in (*ours.glob("sharedindex.*"), ours / "index", ours / "index.lock"):
             old.unlink(missing_ok=True)
@@ -183,19 +203,38 @@ class _Work:
                 shutil.copy2(checkout.info / name, ours / "info" / name)
         if checkout.settings.get("index.sparse") == "true":
             self.require(self.call(["update-index", "-q", "--refresh"], borrowed(checkout.objects)))
+        rows = self.require(self.call(["ls-files", "-v", "--stage", "-z"])).out.split("\0")
+        found = [match.groups() for row in rows if (match := _ENTRY.fullmatch(row))]
+        # Whom git was told to look away from: their changes are what people hide, not what they do not want built.
+        self._flag("--no-assume-unchanged", [name for how, _, _, name in found if how.islower()])
+        if not self._sparse:
+            self._flag("--no-skip-worktree", [name for how, _, _, name in found if how.upper() == "S"])
+        if any(stage != "0" for _, _, stage, _ in found):
+            self.store.say(f"{checkout.root} is in the middle of a merge: its files are taken as they lie there")
+        return self._leave_out([name for _, mode, _, name in found if mode == _SUBMODULE])
+
+    def _flag(self, what: str, names: Sequence[str]) -> None:
+        for first in range(0, len(names), _AT_ONCE):
+            self.require(self.call(["update-index", what, "--", *names[first : first + _AT_ONCE]]))
+
+    @property
+    def _sparse(self) -> bool:
+        return self.checkout.settings.get("core.sparsecheckout") == "true"
 
     def add(self, left_out: Sequence[str]) -> Completed:
-        sparse = ["--sparse"] if self.checkout.settings.get("core.sparsecheckout") == "true" else []
+        sparse = ["--sparse"] if self._sparse else []
         specs = [f":(exclude,top,literal){name}" for name in left_out]
         return self.call(["add", "--all", *sparse, "--", ".", *specs])
 
     def foreign(self) -> list[str]:
         """Other repositories that lie in the checkout."""
         others = self.require(self.call(["ls-files", "--others", "--exclude-standard", "-z"])).out.split("\0")
-        nested = [name.rstrip("/") for name in others if name.endswith("/")]
-        for name in nested:
+        return self._leave_out([name.rstrip("/") for name in others if name.endswith("/")])
+
+    def _leave_out(self, names: list[str]) -> list[str]:
+        for name in names:
             self.store.say(f"{self.checkout.root / name} is a git repository of its own and is left out")
-        return nested
+        return names
 
     def call(self, argv: list[str], more: Mapping[str, str] | None = None) -> Completed:
         store, root = self.store, self.checkout.root
@@ -210,7 +249,8 @@ class _Work:
             raise ArtifactError(
                 f"what lies in {self.checkout.root} cannot be captured",
                 details="\n".join(tail(done.err)),
-                remedy="see that you may read every file there, and that the disk of the cache has room",
+                remedy="see that you may read every file there, that nothing writes there just now, and that the disk "
+                "of the cache has room",
             )
         return done
 

@@ -67,6 +67,8 @@ def nearest(commit: str, graph: Graph, tags: Sequence[Tag], anchor: Tag | None) 
     mine = behind(commit, graph)
     found: list[tuple[int, Described]] = []
     for number, tag in enumerate(sorted(tags, key=lambda tag: tag.order, reverse=True)):
+        if not tag.counts and tag.commit != commit:
+            continue
         if tag.commit in mine:
             theirs = behind(tag.commit, graph)
             if anchor is None or reaches(theirs, anchor.commit, graph):
@@ -111,7 +113,11 @@ def named(
         match = re.match(r"v(\d+)\.(\d+)", described.tag)
         tagged = (int(match[1]), int(match[2])) if match else (0, 0)
         if stated is None or tagged >= stated:
-            return version(project, commit, described.tag, described.distance, dirty=dirty)
+            try:
+                return version(project, commit, described.tag, described.distance, dirty=dirty)
+            except ArtifactError:
+                if not compatibility:
+                    raise
     if compatibility:
         return from_base(project, commit, compatibility, dirty=dirty)
     if project != "kubernetes":

@@ -1,40 +1,13 @@
-"""Git folders of ours in the cache: one run at a time in each, and nothing left over from a killed one."""
+"""Git folders of ours in the cache: made whole, and nothing left over from a killed run."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from provision.build.source_git import Git
 from provision.clock import Deadline
-from provision.errors import ArtifactError
-
-
-@contextmanager
-def only_one(folder: Path, deadline: Deadline, what: str) -> Iterator[None]:
-    """Two runs never change ``folder`` at once; a killed run's lock is free.
-
-    Raises:
-        ArtifactError: another run still holds it when the deadline passes.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(f"{folder}.lock")
-    try:
-        lock.acquire(timeout=deadline.remaining())
-    except Timeout as error:
-        raise ArtifactError(
-            f"{what}: another run has been at work on it for {deadline.seconds:.0f} s",
-            remedy="let the other run end, then run this again",
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def clear_locks(repository: Path) -> None:
@@ -53,7 +26,9 @@ def ensure(git: Git, repository: Path, deadline: Deadline) -> None:
     Raises:
         HostError: it cannot be made.
     """
-    if (repository / "HEAD").is_file():
+    head = repository / "HEAD"
+    # Empty after a power failure: git calls that no repository, ever after.
+    if head.is_file() and head.read_bytes().startswith(b"ref: "):
         clear_locks(repository)
         return
     if repository.exists():

@@ -41,6 +41,7 @@ _OUTER = (
     "GIT_CONFIG_PARAMETERS",
     "GIT_ATTR_SOURCE",
     "GIT_DEFAULT_HASH",
+    "GIT_DEFAULT_REF_FORMAT",
     "GIT_LITERAL_PATHSPECS",
     "GIT_GLOB_PATHSPECS",
     "GIT_NOGLOB_PATHSPECS",
@@ -79,6 +80,8 @@ _FETCHING = {
     "http.lowSpeedLimit": "1000",  # bytes a second, for so many seconds: then the connection is dead
     "http.lowSpeedTime": "60",
 }
+# What a remote is called in arguments: no name that a user's own configuration may say something of.
+REMOTE = "hybrid-source"
 _NO_PLACE = re.compile("No space left on device|Disk quota exceeded|Read-only file system|File too large")
 _SSH = re.compile(r"^(ssh|git\+ssh)://|^[^/:]+:(?!//)")
 
@@ -144,7 +147,7 @@ class Git:
         repository: Path,
         on_line: Callable[[str], None] | None = None,
     ) -> tuple[Completed, int]:
-        """A call that talks to ``remote``, which is ``origin`` in its arguments; with the bytes of the packs received.
+        """A call that talks to ``remote``, which is `REMOTE` in its arguments; with the bytes of the packs received.
 
         Raises:
             RemoteFailed: it ended badly.
@@ -156,7 +159,7 @@ class Git:
                 f"--offline forbids to ask {shown(remote)}, and the cache does not hold what is needed of it",
                 remedy="run once without --offline, or name a local checkout: --path",
             )
-        settings = {**_ALWAYS, **_FETCHING, "remote.origin.url": remote}
+        settings = {**_ALWAYS, **_FETCHING, f"remote.{REMOTE}.url": remote}
         if self.proxy:
             settings["http.proxy"] = self.proxy
         if self.ca:

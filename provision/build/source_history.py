@@ -16,7 +16,7 @@ from pathlib import Path
 from provision.artifacts.web import shown
 from provision.build.source_describe import Described, behind, graph_of, nearest, open_ends
 from provision.build.source_folder import ensure
-from provision.build.source_git import RemoteFailed, unreachable
+from provision.build.source_git import REMOTE, RemoteFailed, unreachable
 from provision.build.source_repo import Progress, Repository, no_single
 from provision.build.source_version import Tag
 from provision.clock import Deadline
@@ -120,7 +120,7 @@ class History:
         owner, piece = self.repository, self._piece(anchor)
         ensure(owner.git, piece, deadline)
         argv = ["fetch", "--progress", "--no-tags", "--no-write-fetch-head", "--filter=tree:0"]
-        argv += [f"--shallow-exclude=refs/tags/{anchor.name}", "origin", *specs]
+        argv += [f"--shallow-exclude=refs/tags/{anchor.name}", REMOTE, *specs]
         progress = Progress(owner.say, f"history from {shown(owner.remote)}")
         done, received = owner.git.remote(argv, owner.remote, deadline, repository=piece, on_line=progress)
         owner.received += received

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from provision.artifacts.web import shown
 from provision.build.source_folder import ensure
-from provision.build.source_git import Git, RemoteFailed, unreachable
+from provision.build.source_git import REMOTE, Git, RemoteFailed, unreachable
 from provision.clock import Deadline
 from provision.errors import ArtifactError
 
@@ -51,7 +51,7 @@ class Ref:
 
 @dataclass
 class Repository:
-    """The commits of one remote. Whoever calls has it to itself (`source_folder.only_one`).
+    """The commits of one remote. Whoever calls has it to itself (`host.lock.only_one`).
 
     Attributes:
         received: bytes of the packs that came in, so far.
@@ -75,7 +75,7 @@ class Repository:
             ArtifactError: it cannot be read.
         """
         if self._refs is None:
-            argv = ["ls-remote", "--heads", "--tags", "origin"]
+            argv = ["ls-remote", "--heads", "--tags", REMOTE]
             try:
                 done, _ = self.git.remote(argv, self.remote, deadline, repository=self.path)
             except RemoteFailed as error:
@@ -168,7 +168,7 @@ class Repository:
         Raises:
             RemoteFailed: the remote said no.
         """
-        argv = ["fetch", "--progress", "--no-tags", "--no-write-fetch-head", *([how] if how else []), "origin"]
+        argv = ["fetch", "--progress", "--no-tags", "--no-write-fetch-head", *([how] if how else []), REMOTE]
         argv += [spec if ":" in spec else f"+{spec}:{_ASKED}" for spec in specs]
         progress = Progress(self.say, f"fetching from {shown(self.remote)}")
         _, received = self.git.remote(argv, self.remote, deadline, repository=self.path, on_line=progress)

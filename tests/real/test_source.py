@@ -12,17 +12,21 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
+from provision.app.made import Makers
 from provision.build import source_git
 from provision.build.base import Source
 from provision.build.source import Sources
 from provision.clock import Deadline
 from provision.errors import ArtifactError, DeadlineExceeded
+from provision.settings.model import Network, Settings
 from tests.http_servers import Server
 from tests.kubernetes_like import Repo, make
 from tests.needs import need
@@ -101,6 +105,16 @@ def test_a_word(sources: Sources, repo: Repo, word: str, commit: str, version: s
         assert f'" {commit}"' in (folder / "cmd/kubelet/app/change.go").read_text() or commit == "master"
         assert (folder / "Makefile").is_symlink()
         assert os.access(folder / "hack/lib/version.sh", os.X_OK)
+
+
+def test_a_tag_that_is_called_like_a_branch_is_taken_aloud(sources: Sources, tmp_path: Path, heard: Heard) -> None:
+    fork = make(tmp_path / "fork")
+    fork.git("tag", "master", fork.commits["v1.36.0"])
+    assert resolve(sources, fork, "master").commit == fork.commits["v1.36.0"]
+    assert "master is a tag and a branch of" in heard.text
+    heard.clear()
+    assert resolve(sources, fork, "heads/master").commit == fork.commits["master"]
+    assert "is a tag and a branch" not in heard.text
 
 
 def test_no_tag_behind(sources: Sources, repo: Repo) -> None:
@@ -315,6 +329,46 @@ def test_an_outer_git_does_not_reach_in(sources: Sources, repo: Repo, monkeypatc
         assert (folder / "go.mod").is_file()
 
 
+def test_a_users_own_settings_of_a_remote_are_not_ours(
+    sources: Sources, repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = '[remote "origin"]\n\turl = /nowhere\n\tfetch = +refs/*:refs/*\n\ttagOpt = --tags\n\tprune = true\n'
+    (tmp_path / "gitconfig").write_text(own)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    assert resolve(sources, repo, "master").commit == repo.commits["master"]
+
+
+class Counting(Files):
+    """A proxy that notes what it is asked, and has nothing."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        self.send_error(404)
+
+
+def test_files_that_have_to_be_fetched_again_come_by_the_proxy_and_not_offline(
+    repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    source = replace(resolve(Sources(tmp_path / "one", print), repo, "master"), remote="http://git.test/k.git")
+    with serving(Counting) as url:
+        network = Network(proxy=url)
+        for offline in (True, False):
+            Counting.asked.clear()
+            settings = Settings(network=network)
+            makers = Makers(
+                settings, tmp_path / str(offline), offline=offline, rehearsed=False, ask=str, lock=pytest.fail
+            )
+            with pytest.raises(ArtifactError) as refused, makers.sources(print).files(source, soon()):
+                pytest.fail("it has the files")
+            assert ("--offline forbids to ask" in refused.value.what) == offline
+            assert bool(Counting.asked) != offline
+            assert all(path.startswith("http://git.test/k.git/") for path in Counting.asked)
+
+
 # Killed runs, and several at once
 
 
@@ -375,6 +429,17 @@ def test_a_disk_without_room_leaves_nothing_behind(repo: Repo, tmp_path: Path) -
     done = subprocess.run(argv, capture_output=True, text=True)
     assert "cannot be laid out" in done.stderr
     assert [path.name for path in cache.glob("worktrees/kubernetes/1/*")] == []
+    with sources.files(source, soon()) as folder:
+        assert (folder / "go.mod").is_file()
+
+
+@pytest.mark.parametrize("lost", ["HEAD", "described/kubernetes/*"])
+def test_what_a_power_failure_emptied_is_made_again(sources: Sources, repo: Repo, lost: str) -> None:
+    source = resolve(sources, repo, "master")
+    (bare,) = sources.root.glob("git/*.git")
+    (file,) = bare.glob(lost)
+    file.write_text("")
+    assert resolve(sources, repo, source.commit) == source
     with sources.files(source, soon()) as folder:
         assert (folder / "go.mod").is_file()
 

@@ -9,14 +9,19 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from provision.build.base import Source
 from provision.build.source import Sources
+from provision.build.source_checkout import Store
+from provision.build.source_git import Git
 from provision.clock import Deadline
 from provision.errors import ArtifactError, HostError, ProvisionError
+from provision.host.commands import Completed
 from tests.kubernetes_like import Repo, make
 from tests.needs import need
 
@@ -210,7 +215,95 @@ def test_no_program_of_the_checkout_is_run(sources: Sources, repo: Repo, tmp_pat
     assert not ran.exists()
 
 
+def test_no_program_of_a_submodule_is_run(sources: Sources, repo: Repo, said: list[str], tmp_path: Path) -> None:
+    other = make(tmp_path / "other")
+    repo.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(other.path), "third_party/other")
+    repo.git("commit", "-q", "-m", "with another repository in it")
+    ran = tmp_path / "ran"
+    (tmp_path / "program").write_text(f"#!/bin/sh\ntouch {ran}\n")
+    (tmp_path / "program").chmod(0o755)
+    inner = Repo(repo.path / "third_party/other", {})
+    inner.git("config", "core.fsmonitor", str(tmp_path / "program"))
+    (inner.path / "README.md").write_text("changed")
+    before = state(repo.path)
+    source = capture(sources, repo.path)
+    assert not source.dirty
+    assert not ran.exists()
+    assert any("third_party/other is a git repository of its own and is left out" in line for line in said)
+    assert state(repo.path) == before
+
+
 # Checkouts of all kinds
+
+
+@pytest.mark.parametrize("how", ["assume-unchanged", "skip-worktree"])
+def test_changes_that_git_was_told_to_look_away_from_are_built(sources: Sources, repo: Repo, how: str) -> None:
+    repo.git("update-index", f"--{how}", "cmd/kubelet/app/change.go", "README.md")
+    (repo.path / "cmd/kubelet/app/change.go").write_text("package app\n\n// mine\n")
+    before = state(repo.path)
+    source = capture(sources, repo.path)
+    assert source.dirty
+    with sources.files(source, soon()) as folder:
+        assert "mine" in (folder / "cmd/kubelet/app/change.go").read_text()
+    assert state(repo.path) == before
+
+
+def test_another_branch_while_it_is_captured_does_not_name_it(
+    sources: Sources, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    captured = Store.capture
+
+    def changed(self: Store, *given: Any, **more: Any) -> str:
+        tree = captured(self, *given, **more)
+        repo.git("checkout", "-q", "release-1.36")
+        return tree
+
+    monkeypatch.setattr(Store, "capture", changed)
+    source = capture(sources, repo.path)
+    assert (source.commit, source.dirty) == (repo.commits["master"], False)
+    assert source.version == f"1.37.0-alpha.1.5+{source.commit[:14]}"
+
+
+def test_a_file_that_goes_while_it_is_captured(sources: Sources, repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    (repo.path / ".change.go.swp").write_text("an editor's")
+    asked = Git.here
+    added: list[Completed] = []
+
+    def here(self: Git, argv: Sequence[str], *given: Any, **more: Any) -> Completed:
+        if argv[0] == "add" and not added:
+            # Between listing it and reading it.
+            (repo.path / ".change.go.swp").unlink()
+            words = "fatal: unable to stat '.change.go.swp': No such file or directory\n"
+            added.append(Completed(("git",), 128, "", words))
+            return added[0]
+        return asked(self, argv, *given, **more)
+
+    monkeypatch.setattr(Git, "here", here)
+    assert not capture(sources, repo.path).dirty
+    assert added
+
+
+def test_what_a_power_failure_emptied_is_written_again(sources: Sources, repo: Repo) -> None:
+    source = capture(sources, repo.path)
+    (note,) = sources.root.glob("git/captured-*/checkout.json")
+    note.write_text("")
+    with pytest.raises(ArtifactError), sources.files(source, soon()):
+        pytest.fail("objects of the checkout are not in the store")
+    assert capture(sources, repo.path) == source
+    with sources.files(source, soon()) as folder:
+        assert (folder / "go.mod").is_file()
+
+
+@pytest.mark.parametrize(("tag", "distant"), [("v1.37.0-alpha.2+mine", False), ("vendor-2", True)])
+def test_a_checkout_is_called_as_its_commit_is(sources: Sources, repo: Repo, tag: str, distant: bool) -> None:
+    repo.git("tag", "-a", "-m", "x", tag, "master")
+    one = capture(sources, repo.path)
+    assert one.version == sources.resolve("kubernetes", repo.url, "master", soon()).version
+    assert ("alpha.1.5+" in one.version) == distant
+    repo.git("commit", "-q", "--allow-empty", "-m", "one more")
+    two = capture(sources, repo.path)
+    assert two.version == sources.resolve("kubernetes", repo.url, "master", soon()).version
+    assert two.version == f"1.37.0-alpha.1.6+{two.commit[:14]}"
 
 
 def test_a_linked_worktree(sources: Sources, repo: Repo, tmp_path: Path) -> None:

