@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from provision.doctor.host import Host, System, software_only, url_of
 from provision.machines.vagrantfile import box_of
 from provision.settings.model import Settings
+from provision.settings.values import is_path
 
 # A Windows machine's disk grows to this in use, a Linux machine's to this: MiB. Sources: the boxes' publishers
 # (5 to 10 GB packed for Windows, 1 GB for Linux) and what images, page file and logs add.
@@ -47,6 +48,8 @@ def findings(host: Host, settings: Settings, provider: str) -> tuple[Finding, ..
     """Everything that stands in the way of this provider here, most fundamental first; empty when it works."""
     if provider in ("rehearsal", "existing"):
         return ()
+    if provider == "hyperv" and host.system not in ("wsl2", "windows"):
+        return (Finding("Hyper-V is part of Windows, and this is not Windows", "choose another provider"),)
     found: list[Finding] = []
     if "vagrant" not in host.tools:
         found.append(Finding("Vagrant is not installed", "install it from HashiCorp's packages (2.3 or newer)"))
@@ -178,8 +181,6 @@ def _vmware(host: Host, _: Settings) -> list[Finding]:
 
 
 def _hyperv(host: Host, _: Settings) -> list[Finding]:
-    if host.system not in ("wsl2", "windows"):
-        return [Finding("Hyper-V is part of Windows, and this is not Windows", "choose another provider")]
     if "powershell.exe" not in host.tools:
         return [Finding("powershell.exe is not found", "switch on Windows interoperability in /etc/wsl.conf")]
     return []
@@ -201,9 +202,13 @@ def _boxes(host: Host, settings: Settings, provider: str) -> list[Finding]:
         if not name:
             found.append(Finding(f"no box is known for {machine.name} on {provider}", "name one: `machines[].box`"))
         elif (name, provider) not in host.boxes and url_of(name, source) not in host.answering:
+            url = url_of(name, source)
+            if is_path(url):
+                found.append(Finding(f"there is no file {url}", f"correct the box of {machine.name}"))
+                continue
             found.append(
                 Finding(
-                    f"box {name} is not imported, and {url_of(name, source)} does not answer",
+                    f"box {name} is not imported, and {url} does not answer",
                     "check the network or its proxy, or give a file or URL in `machines[].box_url`",
                 )
             )

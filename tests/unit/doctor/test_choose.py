@@ -188,3 +188,14 @@ def test_who_names_a_provider_hears_of_everything(
     assert "KVM cannot run machines" in said and "QEMU is not installed" in said and "libvirtd does not run" in said
     assert ("plugin for libvirt is missing" if vagrant_is_here else "Vagrant is not installed") in said
     assert ("is not imported" in said) == vagrant_is_here == (asked == ["vagrant"])
+
+
+def test_a_box_file_that_is_not_there_is_called_a_file() -> None:
+    machines = (Machine(name="cp1", os="linux", role="control-plane", box="/srv/no.box"),)
+    (found,) = findings(LIBVIRT, Settings(machines=machines), "libvirt")
+    assert (found.what, found.remedy) == ("there is no file /srv/no.box", "correct the box of cp1")
+
+
+def test_what_can_never_work_here_is_one_line() -> None:
+    (found,) = findings(replace(BARE, tools={"vagrant": "/v"}, vagrant="2.4.9"), SETTINGS, "hyperv")
+    assert "this is not Windows" in found.what
