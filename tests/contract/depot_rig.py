@@ -6,7 +6,6 @@ import http.client
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 from provision.depot import PROGRAM
 from provision.settings.complete import defaults
 from provision.steps.delivery import Depot, depot_list
+from tests.waiting import PATIENCE, until
 
 WORD = "kJ3-unguessable_word"
 
@@ -32,7 +32,7 @@ class Running:
         return Depot(f"http://{self.host}:{self.port}/{WORD}").url(name)
 
     def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=10)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=PATIENCE)
         try:
             connection.request(method, path, headers={name.replace("_", "-"): text for name, text in headers.items()})
             answer = connection.getresponse()
@@ -46,7 +46,7 @@ class Running:
     def said(self) -> list[str]:
         """What it has printed; it is ended for that."""
         self.process.terminate()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=PATIENCE)
         assert self.process.stdout is not None
         return self.process.stdout.read().splitlines()
 
@@ -73,11 +73,8 @@ def depots(folder: Path, files: Mapping[str, Path]) -> Iterator[Start]:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         running.append(process)
-        end = time.monotonic() + 15
-        while not ready.exists():
-            assert process.poll() is None, process.stdout.read() if process.stdout else ""
-            assert time.monotonic() < end
-            time.sleep(0.02)
+        until(lambda: ready.exists() or process.poll() is not None, "the depot")
+        assert ready.exists(), process.stdout.read() if process.stdout else ""
         host, port = ready.read_text().strip().split(":")
         return Running(process, host, int(port))
 

@@ -16,6 +16,7 @@ from provision.clock import Deadline, poll
 from provision.errors import HostError, Locked
 from provision.host.files import write_atomically
 from provision.host.lock import cluster_lock
+from tests.waiting import PATIENCE
 
 HOLDER = """
 import sys
@@ -126,7 +127,7 @@ def test_a_writer_killed_in_the_middle_leaves_a_whole_file(tmp_path: Path) -> No
         process = subprocess.Popen(
             [sys.executable, "-c", WRITER, str(path)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
         )
-        poll(lambda: (path.exists() or None, "no file"), Deadline(20, "the writer"), every=0.01)
+        poll(lambda: (path.exists() or None, "no file"), Deadline(PATIENCE, "the writer"), every=0.01)
         process.kill()
         process.communicate()
         text = path.read_text()

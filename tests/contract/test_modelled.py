@@ -22,6 +22,7 @@ from provision.rehearsal.ssh_server import serve_ssh
 from provision.rehearsal.wsman_server import serve_wsman
 from provision.render.engine import render
 from provision.secrets import Secret
+from tests.waiting import PATIENCE, Called, until
 
 from .conftest import HOST_KEY
 
@@ -51,7 +52,9 @@ def modelled(request: pytest.FixtureRequest, tmp_path: Path, loop: LoopThread) -
         }
     )  # fmt: skip
     machine.start()
-    poll(lambda: (True if machine.answers else None, machine.power), Deadline(20, "the modelled boot"), every=0.05)
+    poll(
+        lambda: (True if machine.answers else None, machine.power), Deadline(PATIENCE, "the modelled boot"), every=0.05
+    )
     served = serve_ssh(machine, host_key=HOST_KEY, loop=loop) if transport == "ssh" else serve_wsman(machine, loop=loop)
     endpoint = Endpoint(
         "m1", machine.os, "ssh" if transport == "ssh" else "winrm", "127.0.0.1", served.port, "vagrant",
@@ -73,13 +76,13 @@ def test_a_script_runs_with_its_exit_code(modelled: Modelled) -> None:
 
 def test_detached_work_is_followed_and_picked_up(modelled: Modelled, monkeypatch: pytest.MonkeyPatch) -> None:
     script = modelled.script(
-        "echo one\nsleep 1.5\necho two\nexit 4\n", "'one'\nStart-Sleep -Milliseconds 1500\n'two'\nexit 4\n"
+        "echo one\nsleep 3\necho two\nexit 4\n", "'one'\nStart-Sleep -Milliseconds 3000\n'two'\nexit 4\n"
     )
     modelled.machine.latencies.scale = 1.0
-    first = modelled.guest()
+    first, deadline = modelled.guest(), Called()
     monkeypatch.setattr(first, "_stop_detached", lambda _: None)
     with pytest.raises(DeadlineExceeded):
-        first.run_detached(script, Deadline(1.0))
+        first.run_detached(script, deadline, deadline.passes)
     first.reset()
     lines: list[str] = []
     second = modelled.guest()
@@ -88,7 +91,7 @@ def test_detached_work_is_followed_and_picked_up(modelled: Modelled, monkeypatch
     second.close()
 
 
-def test_a_restart_is_proved(modelled: Modelled) -> None:
+def test_a_restart_is_proved(modelled: Modelled, brisk: None) -> None:
     guest = modelled.guest()
     before = guest.boot_id(Deadline(30))
     assert guest.boot_id(Deadline(30)) == before
@@ -124,5 +127,5 @@ def test_threads_end_with_their_commands(modelled: Modelled) -> None:
     before = threading.active_count()
     for _ in range(5):
         guest.run(modelled.script("true\n", "'x'\n"), Deadline(30))
-    assert threading.active_count() <= before + 2
+    until(lambda: threading.active_count() <= before + 2, "the end of the commands' threads")
     guest.close()
