@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import requests
-
 from tests.needs import lack, need
+from tests.waiting import PATIENCE, until
 
 
 def run(*words: str | Path, cwd: Path | None = None) -> str:
     """What a program prints; it has to succeed."""
     done = subprocess.run(
-        [str(word) for word in words], cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
-        check=False,
+        [str(word) for word in words],
+        cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"{words}: {done.stderr}\n{done.stdout}"
     return done.stdout
@@ -41,18 +39,15 @@ def started(words: list[str | Path], log: Path, **environment: str) -> Iterator[
     finally:
         process.terminate()
         try:
-            process.wait(timeout=20)
+            process.wait(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
 
 def _wait(what: str, ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + 30
-    while not ready():
-        assert process.poll() is None, f"{what} has ended: {log.read_text()[-2000:]}"
-        assert time.monotonic() < end, f"{what} does not answer: {log.read_text()[-2000:]}"
-        time.sleep(0.05)
+    until(lambda: ready() or process.poll() is not None, f"{what}, whose log is {log}")
+    assert process.poll() is None, f"{what} has ended: {log.read_text()[-2000:]}"
 
 
 @contextmanager
@@ -64,35 +59,23 @@ def docker_registry(folder: Path, auth: object = None) -> Iterator[str]:
     """
     program = need("docker-registry", "docker-registry")
     folder.mkdir(parents=True, exist_ok=True)
-    # It cannot tell which port it took: the kernel gives a free one, and the registry gets that.
-    host = f"127.0.0.1:{_free_port()}"
     config: dict[str, object] = {
         "version": 0.1,
         "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
-        "http": {"addr": host},
+        "http": {"addr": "127.0.0.1:0"},  # it says in its log which one it got
     }
     if auth is not None:
         config["auth"] = auth
     (folder / "config.json").write_text(json.dumps(config))  # JSON is YAML
     log = folder / "log"
 
-    def answers() -> bool:
-        try:
-            with requests.Session() as session:
-                session.trust_env = False
-                return session.get(f"http://{host}/v2/", timeout=2).status_code in (200, 401)
-        except requests.RequestException:
-            return False
+    def host() -> str:
+        found = re.search(r'msg="listening on (127\.0\.0\.1:[0-9]+)"', log.read_text())
+        return found[1] if found else ""
 
     with started([program, "serve", folder / "config.json"], log, OTEL_TRACES_EXPORTER="none") as process:
-        _wait("docker-registry", answers, process, log)
-        yield host
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+        _wait("docker-registry", lambda: bool(host()), process, log)
+        yield host()
 
 
 class Containerd:
