@@ -36,7 +36,7 @@ foreach ($line in $run.Lines) { Write-Output "$($line -is [string]): $line" }
 exit $run.Code
 """
 # Seconds that a script may take here; the slowest takes a quarter of one.
-PATIENCE = 30.0
+PATIENCE = 60.0
 HERE = "C:\\scripts\\x.ps1"
 
 Data = dict[str, Any]

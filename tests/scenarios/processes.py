@@ -18,6 +18,7 @@ import pytest
 from provision import journal
 from provision.host.workspace import PRODUCT
 from provision.rehearsal.client import Client
+from tests.waiting import PATIENCE
 
 
 class Folder:
@@ -42,7 +43,7 @@ class Folder:
             env={**os.environ, "CI": "true", "NO_COLOR": "1", "COLUMNS": "120"},
         )
 
-    def run(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
         """Run a command to its end; a hang is a failure of the test."""
         process = self.start(*words)
         try:
@@ -53,14 +54,14 @@ class Folder:
             pytest.fail(f"{' '.join(words)} hung for {timeout} s:\n{out[-2000:]}\n{err[-2000:]}")
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
-    def up(self, *words: str, timeout: float = 120) -> dict[str, Any]:
+    def up(self, *words: str, timeout: float = PATIENCE) -> dict[str, Any]:
         """`up` that has to end well; its JSON answer."""
         done = self.run("up", "--json", *words, timeout=timeout)
         assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
 
-    def kill_after_next_step(self, timeout: float = 60) -> bool:
+    def kill_after_next_step(self, timeout: float = PATIENCE) -> bool:
         """Start `up` and SIGKILL it once one more step has been done; False when it ended by itself."""
         seen = len(self.done_steps())
         process = self.start("up")

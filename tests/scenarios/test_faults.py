@@ -34,7 +34,7 @@ def test_every_kind_of_fault_is_played() -> None:
 @pytest.mark.parametrize("fault", sorted(EXPECTED))
 def test_a_fault_ends_in_convergence_or_one_clear_error(tmp_path: Path, fault: str) -> None:
     with folder(tmp_path / "w", rehearsal={"scale": 0.002, "faults": [fault]}) as work:
-        done = work.run("up", "--json", timeout=150)
+        done = work.run("up", "--json")
         assert done.returncode in EXPECTED[fault], f"{done.returncode}\n{done.stdout[-2500:]}\n{done.stderr[-2500:]}"
         answer = json.loads(done.stdout)
         if done.returncode:
@@ -56,5 +56,5 @@ def test_a_fault_that_goes_away_lets_the_next_run_converge(tmp_path: Path, fault
 
 def test_a_clock_that_is_gone_is_named_as_the_likely_cause(tmp_path: Path) -> None:
     with folder(tmp_path / "w", rehearsal={"scale": 0.002, "faults": ["clock-gone"]}) as work:
-        done = work.run("up", timeout=150)
+        done = work.run("up")
         assert "likely cause: certificates and clock disagree" in done.stderr

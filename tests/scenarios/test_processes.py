@@ -7,9 +7,9 @@ import os
 import signal
 from collections import Counter
 from pathlib import Path
-from time import sleep
 
 from tests.scenarios.processes import folder
+from tests.waiting import PATIENCE, until
 
 # Judged by their own success: they live as long as a run, so a later run does them again.
 TRANSIENT = {"provider", "depot"}
@@ -61,16 +61,20 @@ def test_killed_after_each_step_every_run_goes_on_and_no_finished_step_runs_twic
 
 
 def test_two_at_once_the_second_says_who_holds_the_lock(tmp_path: Path) -> None:
-    with folder(tmp_path / "w", rehearsal={"scale": 0.01}) as work:
+    with folder(tmp_path / "w") as work:
         first = work.start("up", "--json")
-        while not (tmp_path / "w" / ".cluster" / "hybrid" / "lock.holder").exists():
-            assert first.poll() is None
-            sleep(0.005)
-        second = work.run("up")
+        holder = tmp_path / "w" / ".cluster" / "hybrid" / "lock.holder"
+        until(lambda: holder.exists() or first.poll() is not None, "the first one's lock")
+        # It stands still, so that it is not through before the second one asks.
+        first.send_signal(signal.SIGSTOP)
+        try:
+            second = work.run("up")
+        finally:
+            first.send_signal(signal.SIGCONT)
         assert second.returncode == 11
         assert "invoke up" in second.stderr
         assert str(first.pid) in second.stderr
-        out, err = first.communicate(timeout=120)
+        out, err = first.communicate(timeout=PATIENCE)
         assert first.returncode == 0, err
         assert json.loads(out)["outcome"] == "ready"
 

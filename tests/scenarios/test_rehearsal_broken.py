@@ -13,6 +13,7 @@ from time import monotonic, sleep
 import pytest
 
 from tests.scenarios.processes import Folder
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def process(work: Folder) -> int:
     return int(json.loads((rehearsal(work) / "process.json").read_text())["pid"])
 
 
-def gone(pid: int, seconds: float = 10.0) -> bool:
+def gone(pid: int, seconds: float = PATIENCE) -> bool:
     give_up = monotonic() + seconds
     while monotonic() < give_up:
         try:
@@ -67,7 +68,7 @@ def test_lost_contents_of_files_are_one_error_that_names_the_way_out(work: Folde
     for kill in (False, False, True, False):
         if kill:
             os.kill(process(work), signal.SIGKILL)
-        done = work.run("up", timeout=60)
+        done = work.run("up")
         assert done.returncode == 5, done.stderr
         assert "damaged" in done.stderr
         assert "destroy" in done.stderr
@@ -86,12 +87,10 @@ def test_a_stopped_process_is_an_error_that_names_it_and_destroy_ends_it(work: F
     pid = process(work)
     os.kill(pid, signal.SIGSTOP)
     try:
-        began = monotonic()
-        done = work.run("status", timeout=60)
+        done = work.run("status")
         assert done.returncode == 5, done.stderr
         assert f"kill -CONT {pid}" in done.stderr
-        assert monotonic() - began < 40
-        assert work.run("destroy", "--yes", timeout=60).returncode == 0
+        assert work.run("destroy", "--yes").returncode == 0
         assert gone(pid)
     finally:
         if not gone(pid, 0.01):
