@@ -1,13 +1,13 @@
-"""For all tests: no example of a property has a time limit of its own; the computer may be busy."""
+"""For all tests: neither an example of a property nor the making of one has a time limit; the computer may be busy."""
 
 from __future__ import annotations
 
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # How `inv` was called to run the tests is nothing that their texts should depend on.
 os.environ.pop("HYBRID_COMMAND", None)
 
-settings.register_profile("patient", deadline=None)
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")

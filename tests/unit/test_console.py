@@ -13,6 +13,7 @@ from provision.app.edge import _COMMANDS
 from provision.console import Screen, clean, duration, error_lines, is_live, roughly
 from provision.errors import TASKS, as_typed
 from provision.secrets import Secret
+from tests.waiting import PATIENCE
 
 
 class Terminal(io.StringIO):
@@ -252,7 +253,7 @@ def test_a_plain_log_says_what_is_still_at_work(monkeypatch: pytest.MonkeyPatch)
     screen.begin(["winw1"])
     screen.started("winw1", "features@winw1", "missing")
     screen.waits("winw1", "features@winw1", "Windows to restart")
-    assert said.wait(5)
+    assert said.wait(PATIENCE)
     screen.end()
     assert "still features@winw1 Windows to restart" in lines
 

@@ -12,6 +12,7 @@ from provision.app.lock import Anew, Change, at_once, changes
 from provision.artifacts.lock import ArtifactLock, Document, Entry
 from provision.clock import Deadline
 from provision.errors import ArtifactError, DeadlineExceeded
+from tests.waiting import PATIENCE
 
 
 def entry(version: str, digest: str = "a", url: str = "https://up/x") -> Entry:
@@ -84,28 +85,28 @@ def failing(error: Exception) -> Callable[[], int]:
 
 
 def test_at_once_gives_each_answer_in_order() -> None:
-    meet = threading.Barrier(3, timeout=10)
+    meet = threading.Barrier(3, timeout=PATIENCE)
 
     def call() -> int:
         return meet.wait() * 0 + 7
 
-    assert at_once({"b": call, "a": call, "c": call}, Deadline(10)) == {"b": 7, "a": 7, "c": 7}
+    assert at_once({"b": call, "a": call, "c": call}, Deadline(PATIENCE)) == {"b": 7, "a": 7, "c": 7}
 
 
 def test_one_failure_is_raised_as_it_is_and_several_together() -> None:
     first, second = ArtifactError("x: not there"), ArtifactError("y: not there")
     with pytest.raises(ArtifactError) as caught:
-        at_once({"x": failing(first), "ok": lambda: 1}, Deadline(10))
+        at_once({"x": failing(first), "ok": lambda: 1}, Deadline(PATIENCE))
     assert caught.value is first
     with pytest.raises(ArtifactError, match="2 files cannot be asked for") as both:
-        at_once({"x": failing(first), "y": failing(second)}, Deadline(10))
+        at_once({"x": failing(first), "y": failing(second)}, Deadline(PATIENCE))
     assert "x: not there" in both.value.details and "y: not there" in both.value.details
     with pytest.raises(ZeroDivisionError):
-        at_once({"x": failing(first), "y": failing(ZeroDivisionError())}, Deadline(10))
+        at_once({"x": failing(first), "y": failing(ZeroDivisionError())}, Deadline(PATIENCE))
 
 
 def test_an_answer_that_does_not_come_ends_with_the_deadline() -> None:
     never = threading.Event()
     with pytest.raises(DeadlineExceeded, match="asking"):
-        at_once({"x": lambda: never.wait(20), "y": lambda: True}, Deadline(0.1, "asking"))
+        at_once({"x": lambda: never.wait(PATIENCE), "y": lambda: True}, Deadline(0.1, "asking"))
     never.set()

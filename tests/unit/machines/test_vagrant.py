@@ -20,6 +20,7 @@ from provision.machines.output import plain
 from provision.machines.vagrant import VagrantProvider, state_of
 from provision.settings.complete import complete
 from provision.settings.model import Settings
+from tests.waiting import PATIENCE
 
 Answer = Callable[[Sequence[str]], tuple[int, str, str]]
 
@@ -162,7 +163,7 @@ def test_linux_does_not_wait_for_the_windows_box(workspace: Workspace, monkeypat
 
     def slow(words: Sequence[str]) -> tuple[int, str, str]:
         if words[:2] == ["box", "add"] and "windows" in words[-1]:
-            assert arrived.wait(5)
+            assert arrived.wait(PATIENCE)
         return 0, "", ""
 
     provider, fake = _provider(workspace, monkeypatch, slow)
@@ -176,7 +177,7 @@ def test_linux_does_not_wait_for_the_windows_box(workspace: Workspace, monkeypat
     windows.join(0.1)
     assert not any(words[:2] == ["up", "winw1"] for words in fake.calls)
     arrived.set()
-    windows.join(5)
+    windows.join(PATIENCE)
     assert any(words[:2] == ["up", "winw1"] for words in fake.calls)
 
 
@@ -274,7 +275,7 @@ def test_the_next_machine_starts_when_the_first_is_past_the_gate(
             assert not second_began.wait(0.05), "the second began before the gate"
             on_line("==> cp1: Starting domain.")
             started.set()
-            assert second_began.wait(5), "the second waits for the end of the first"
+            assert second_began.wait(PATIENCE), "the second waits for the end of the first"
         else:
             second_began.set()
         order.append(f"{name} ends")
@@ -291,7 +292,7 @@ def test_the_next_machine_starts_when_the_first_is_past_the_gate(
     threads.append(threading.Thread(target=provider.ensure_up, args=(second, _deadline(), lambda _: None)))
     threads[1].start()
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
     assert order[:2] == ["cp1 begins", "winw1 begins"]
 
 

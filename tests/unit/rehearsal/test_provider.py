@@ -14,6 +14,7 @@ from provision.rehearsal.park import Park
 from provision.rehearsal.process import Process
 from provision.rehearsal.provider import RehearsalProvider
 from provision.settings.model import Settings
+from tests.waiting import PATIENCE
 
 
 def test_machines_made_at_once_have_one_key(tmp_path: Path) -> None:
@@ -22,7 +23,7 @@ def test_machines_made_at_once_have_one_key(tmp_path: Path) -> None:
     found: list[dict[str, str]] = []
 
     def ask() -> None:
-        together.wait(10)
+        together.wait(PATIENCE)
         found.append(provider._credentials())
 
     threads = [threading.Thread(target=ask) for _ in range(8)]

@@ -13,6 +13,7 @@ from provision.errors import MachineError
 from provision.rehearsal.blobs import Blobs
 from provision.rehearsal.files import StateFiles
 from provision.rehearsal.state import MachineState, Saver, stored_names
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -213,7 +214,7 @@ def test_a_change_is_written_soon_by_itself(tmp_path: Path, monkeypatch: pytest.
     saver = Saver()
     with MachineState(tmp_path, "winw1", saver).change() as data:
         data["x"] = 1
-    assert written.wait(5)
+    assert written.wait(PATIENCE)
     assert MachineState(tmp_path, "winw1").data["x"] == 1
     saver.close()
 

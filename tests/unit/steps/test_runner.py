@@ -21,6 +21,7 @@ from provision.steps.host import up_step
 from provision.steps.lanes import Budget, lane_key
 from provision.steps.runner import Runner, StepEnd
 from provision.steps.world import WorldHolder
+from tests.waiting import PATIENCE
 
 
 @dataclass
@@ -103,13 +104,13 @@ def test_the_first_failure_stops_what_depends_and_lets_running_steps_end() -> No
     slow_started = threading.Event()
 
     def fail(_: Context) -> None:
-        assert slow_started.wait(5)
+        assert slow_started.wait(PATIENCE)
         failed.set()
         raise StepFailed("broken")
 
     def slow(_: Context) -> None:
         slow_started.set()
-        assert failed.wait(5)
+        assert failed.wait(PATIENCE)
 
     result = bench.runner(
         bench.step("bad", lane="system", machine="m", apply=fail),
@@ -137,7 +138,7 @@ def test_a_step_that_waits_in_its_lane_is_not_started_after_a_failure() -> None:
 def test_steps_of_one_lane_never_overlap_and_lanes_do() -> None:
     bench = Bench()
     busy: dict[str, int] = {}
-    both = threading.Barrier(2, timeout=5)
+    both = threading.Barrier(2, timeout=PATIENCE)
 
     def work(lane: str, meet: bool) -> Callable[[Context], None]:
         def apply(_: Context) -> None:
@@ -277,13 +278,13 @@ def test_a_machine_that_does_not_answer_does_not_hold_the_end_up(monkeypatch: py
     bench, never = Bench(), threading.Event()
 
     def hang(ctx: Context) -> None:
-        ctx._connections.put("m", MagicMock(close=MagicMock(side_effect=lambda: never.wait(10))))  # type: ignore[attr-defined]
+        ctx._connections.put("m", MagicMock(close=MagicMock(side_effect=lambda: never.wait(PATIENCE))))  # type: ignore[attr-defined]
 
     runner = bench.runner(bench.step("a", lane="system", machine="m", apply=hang))
     runner.run()
     began = monotonic()
     runner.close()
-    assert monotonic() - began < 5
+    assert monotonic() - began < PATIENCE / 2
     never.set()
 
 

@@ -14,6 +14,7 @@ from provision.rehearsal.powershell.faults import Unsupported
 from provision.rehearsal.powershell.interpreter import KILLED, run_command, run_script
 from provision.rehearsal.powershell.values import EnumValue, Record
 from tests.unit.rehearsal.powershell.boxes import FOLDER, RecordedBox
+from tests.waiting import PATIENCE
 
 
 def output(script: str, box: RecordedBox | None = None) -> list[str]:
@@ -148,7 +149,7 @@ def test_a_probe_has_a_time_limit() -> None:
 
     class Slow(RecordedBox):
         def command(self, name: str, bound: Bound) -> Iterable[object]:
-            gate.wait(5)
+            gate.wait(PATIENCE)
             return []
 
         def monotonic(self) -> float:

@@ -19,7 +19,7 @@ class Box:
 
     def __init__(self, folder: Path) -> None:
         self.files = StateFiles(MachineState(folder, "box"), "linux")
-        self.files.make_folders("/work")
+        self.files.make_folders("/trial")
         self.files.make_folders("/tmp")
         self.files.make_folders("/dev/fd")
         self.killed = threading.Event()
@@ -46,7 +46,7 @@ class Box:
 
 
 def run(box: Box, script: str, *arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of a script in /work."""
+    """Exit code, stdout and stderr of a script in /trial."""
     out: list[bytes] = []
     err: list[bytes] = []
     code = run_script(
@@ -56,7 +56,7 @@ def run(box: Box, script: str, *arguments: str, stdin: bytes = b"") -> tuple[int
         stdin=stdin,
         stdout=out.append,
         stderr=err.append,
-        cwd="/work",
+        cwd="/trial",
         env={"PATH": "/usr/bin", "HOME": "/root"},
     )
     return code, b"".join(out).decode(), b"".join(err).decode()

@@ -341,7 +341,7 @@ echo x > f; mkdir d; [[ -f f && -d d && ! -e g && -s f ]] && echo ok; : > e; [[ 
 ### bad test
 [ a -eq 1 ]; echo $?
 ### test builtin
-test -d /work || test a = a; echo $?; test; echo $?
+test -d /trial || test a = a; echo $?; test; echo $?
 ### links
 echo x > f; ln -s f l; [ -L l ] && echo link; [ -f l ] && echo file; readlink l; ln -s nowhere b; [ -e b ] || echo broken
 ### glob

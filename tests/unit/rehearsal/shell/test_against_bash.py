@@ -32,8 +32,8 @@ SCRIPTS = corpus()
 
 def modelled_files(files: StateFiles) -> dict[str, str]:
     found = {}
-    for path in files.walk("/work"):
-        name = path.removeprefix("/work/")
+    for path in files.walk("/trial"):
+        name = path.removeprefix("/trial/")
         link = files.read_link(path)
         if link is not None:
             found[name] = f"-> {link}"
@@ -68,7 +68,7 @@ def test_same_as_bash(name: str, tmp_path: Path) -> None:
         capture_output=True,
         cwd=work,
         env=environment,
-        timeout=20,
+        timeout=120,
         check=False,
     )
     box = Box(tmp_path / "box")

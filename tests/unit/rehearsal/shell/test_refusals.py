@@ -36,7 +36,7 @@ from tests.unit.rehearsal.shell.box import Box
 def test_named_with_its_line(tmp_path: Path, script: str, named: str) -> None:
     out: list[bytes] = []
     with pytest.raises(Unsupported) as caught:
-        run_script(f"\n{script}\n", box=Box(tmp_path), stdout=out.append, stderr=out.append, cwd="/work")
+        run_script(f"\n{script}\n", box=Box(tmp_path), stdout=out.append, stderr=out.append, cwd="/trial")
     assert named in str(caught.value)
     assert caught.value.line in (2, 3)
 
@@ -49,6 +49,6 @@ def test_a_killed_session_ends(tmp_path: Path) -> None:
         out.append(data)
         box.killed.set()
 
-    code = run_script("while true; do echo a; done", box=box, stdout=write, stderr=write, cwd="/work")
+    code = run_script("while true; do echo a; done", box=box, stdout=write, stderr=write, cwd="/trial")
     assert code == 137
     assert out == [b"a\n"]
