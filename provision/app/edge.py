@@ -95,6 +95,8 @@ def _termination_interrupts() -> Iterator[None]:
     def terminated(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # see `provision.host.start`
     before = signal.signal(signal.SIGTERM, terminated)
     try:
         yield

@@ -89,7 +89,8 @@ class Client:
                 return running
             if (address := self._address()) is not None and self.served:
                 raise self._silent(address)
-            argv = [sys.executable, "-m", "provision.rehearsal.process", str(self.folder)]
+            # -P: started in the user's folder, whose files are no modules.
+            argv = [sys.executable, "-P", "-m", "provision.rehearsal.process", str(self.folder)]
             pid = spawn_background(argv, log=self.log, env={"PYTHONPATH": str(PRODUCT)})
             deadline = Deadline(START, "start of the rehearsal's process")
             return poll(lambda: self._seen(pid), deadline, every=0.05)

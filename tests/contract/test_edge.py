@@ -83,6 +83,35 @@ def test_an_interrupt_ends_at_once_and_says_what_goes_on(
         assert out == ""
 
 
+# Where Python is met when it imports what it needs: Ctrl-C comes while `invoke` is being loaded.
+SLOW = """
+import os, signal, time
+os.kill(os.getpid(), signal.SIGINT)
+time.sleep(0.2)
+raise AssertionError("went on")
+"""
+
+
+def test_an_interrupt_while_invoke_is_loaded_shows_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "invoke").mkdir()
+    (tmp_path / "invoke" / "__init__.py").write_text("")
+    (tmp_path / "invoke" / "main.py").write_text(SLOW)
+    done = subprocess.run(
+        [sys.executable, "-P", str(PRODUCT / "provision" / "host" / "start.py"), "--list"],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_an_interrupt_is_ours_again_once_a_command_runs() -> None:
+    process = started("import signal; signal.signal(signal.SIGINT, signal.SIG_DFL)\n" + BLOCKED)
+    assert process.stderr is not None
+    assert process.stderr.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130 and "interrupted: still at work" in err
+
+
 def test_an_interrupt_gives_the_terminal_its_cursor_back() -> None:
     ours, theirs = pty.openpty()
     environment = {"TERM": "xterm", "CI": ""}

@@ -34,7 +34,7 @@ case "$*" in
         printf 'pip %s\\n' "$*" >> "$log"
         exit {pip_code}
         ;;
-    *'-m invoke'*)
+    *'start.py --search-root'*)
         printf 'invoke in %s: %s\\n' "$PWD" "$*"
         [ -z "${{SHOW_COMMAND:-}}" ] || printf '%s\\n' "${{HYBRID_COMMAND-unset}}"
         [ -z "${{SHOW_COMPILED:-}}" ] ||
@@ -108,7 +108,9 @@ def test_the_second_call_installs_nothing_and_costs_nothing(project: Project) ->
     assert project.run("up").returncode == 0
     assert project.logged() == before
     # Python is started once, for the task itself.
-    assert calls.read_text().splitlines() == [f"-m invoke --search-root {project.folder} up"]
+    assert calls.read_text().splitlines() == [
+        f"-P {project.folder}/provision/host/start.py --search-root {project.folder} up"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -203,7 +205,7 @@ def test_called_from_another_folder_and_through_a_link(project: Project, tmp_pat
         text=True,
         timeout=PATIENCE,
     )
-    assert f"invoke in {elsewhere}: -m invoke --search-root {project.folder} plan" in done.stdout
+    assert f"invoke in {elsewhere}: -P " in done.stdout and f"--search-root {project.folder} plan" in done.stdout
 
 
 def test_without_the_venv_module_virtualenv_is_used(project: Project) -> None:
