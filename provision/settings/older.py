@@ -114,16 +114,32 @@ def _release(made: Translated, flat: Flat, key: str, value: str) -> None:
         made.drop(key, f"{named[0]} names the release; all machines run kubernetes.version")
 
 
+def _built(flat: Flat) -> str:
+    """The key whose commit was built; empty when the file built none."""
+    switched_on = flat.says("build_from_source", "kubernetes_build_from_source", "overwrite_windows_bins")
+    version = flat.values.get("kubernetes_version", "")
+    if not switched_on or (version and not _SHA.fullmatch(version)):
+        return ""  # where kubernetes_version named a release, that was what was built
+    if flat.values.get("kubernetes_sha"):
+        return "kubernetes_sha"
+    return next((key for key in _RELEASE if _SHA.fullmatch(flat.values.get(key, ""))), "")
+
+
 def _sha(made: Translated, flat: Flat, key: str, value: str) -> None:
-    built = flat.says("build_from_source", "kubernetes_build_from_source", "overwrite_windows_bins")
-    if built and "kubernetes_version" not in flat.values and "sha" not in made.document.values.get("kubernetes", {}):
+    built = _built(flat)
+    if key == built:
         made.put(flat, key, ("kubernetes", "sha"), value)
+    elif built:
+        made.drop(key, f"{built} names the commit")
     else:
         made.drop(key, "nothing was built from it in this file; write kubernetes.sha to build a commit")
 
 
 def _from_source(made: Translated, flat: Flat, key: str, _value: str) -> None:
-    made.put(flat, key, ("kubernetes", "from_source"), "true" if flat.says(key) else "false")
+    if flat.says(key) and _built(flat):
+        made.drop(key, "what kubernetes.sha names is built anyway")
+    else:
+        made.put(flat, key, ("kubernetes", "from_source"), "true" if flat.says(key) else "false")
 
 
 def _binary(name: str) -> Rule:

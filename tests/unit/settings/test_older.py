@@ -148,3 +148,22 @@ def test_remedies_in_todays_spelling_come_with_todays_form(loading: Loader) -> N
     with pytest.raises(BadSettings) as todays:
         loading('kubernetes: {version: "1.26"}\n')
     assert "--write" not in todays.value.remedy
+
+
+@pytest.mark.parametrize("switch", ["build_from_source", "kubernetes_build_from_source", "overwrite_windows_bins"])
+@pytest.mark.parametrize("key", ["kubernetes_sha", "kubernetes_version"])
+def test_a_commit_that_was_built_is_built_whatever_named_and_switched_it(
+    loading: Loader, switch: str, key: str
+) -> None:
+    sha = "286709307da5adb62e78d989b7ed846355d5c88e"
+    loaded = loading(f'{switch}: "True"\n{key}: "{sha}"\n')
+    assert loaded.settings.kubernetes.sha == sha
+    assert not loaded.settings.kubernetes.from_source
+    (notice,) = loaded.notices
+    assert f"{key} -> kubernetes.sha" in notice
+
+
+def test_a_release_that_was_built_stays_the_release(loading: Loader) -> None:
+    sha = "286709307da5adb62e78d989b7ed846355d5c88e"
+    loaded = loading(f'build_from_source: "true"\nkubernetes_version: "1.36"\nkubernetes_sha: "{sha}"\n')
+    assert (loaded.settings.kubernetes.sha, loaded.settings.kubernetes.from_source) == (None, True)
