@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json as json_format
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from provision.app.world import look, make_tools
 from provision.artifacts.base import Os
 from provision.artifacts.cache import file_digest
 from provision.artifacts.lock import Document
+from provision.artifacts.scratch import scratch
 from provision.build.images import ArchiveImage, read_archive
 from provision.console import Screen
 from provision.errors import ArtifactError, MachineError
@@ -113,9 +113,8 @@ def _exported(
     made = export_plan(session.settings, wanted)
     words = _Words(screen, made)
     tools = make_tools(session, words)
-    cache.temporary.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache.temporary, prefix="images-") as folder:
-        tools.shared["export"] = Target(Path(folder), adopt)
+    with scratch(cache.temporary) as folder:
+        tools.shared["export"] = Target(folder, adopt)
         screen.begin([machine.name for machine in session.settings.machines])
         try:
             result = Runner(made, tools, words).run()

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,6 +15,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from provision import clock
+from provision.artifacts.scratch import scratch
 from provision.artifacts.space import Room, refused
 from provision.clock import Deadline
 from provision.host.files import write_atomically
@@ -88,9 +88,8 @@ class Cache:
         if file.is_relative_to(self.temporary):
             return self.adopt(file, digest)
         try:
-            self.temporary.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self.temporary, prefix="copy-") as folder:
-                copy = Path(folder) / "file"
+            with scratch(self.temporary) as folder:
+                copy = folder / "file"
                 shutil.copyfile(file, copy)
                 return self.adopt(copy, digest)
         except OSError as error:

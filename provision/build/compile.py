@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Protocol
 
 from provision.artifacts.cache import Cache
+from provision.artifacts.scratch import scratch
 from provision.build.base import Built, OnProgress, Project, Source
 from provision.build.compile_go import Go, Halt, stopped
-from provision.build.compile_scratch import scratch
 from provision.build.pe import check_program
 from provision.build.progress import Listing, Progress
 from provision.build.results import Results
@@ -166,7 +166,7 @@ class Builder:
         except ArtifactError as error:
             raise (stopped(names) if halt.stopped else error) from error
         # The scratch folder first: a disk that is full says so before a tree is checked out.
-        with scratch(self._cache) as work, self._sources.files(source, deadline, stop=stop) as tree:
+        with scratch(self._cache.temporary) as work, self._sources.files(source, deadline, stop=stop) as tree:
             go = Go(toolchain, tree, self._cache, work, names, source.version, halt, self._offline)
             run = _Run(self._results, source, go, work, deadline, progress or _nobody, self._memory, debug)
             return run.build(targets)

@@ -21,6 +21,7 @@ from typing import Any
 
 from provision.artifacts.base import OnBytes
 from provision.artifacts.cache import Cache, file_digest
+from provision.artifacts.scratch import scratch
 from provision.build.images_check import ArchiveImage, read_archive
 from provision.build.images_names import (
     CI_REPOSITORY,
@@ -254,17 +255,16 @@ def _made(
         fresh = known is None or not cache.has(known)
         if fresh:
             started = monotonic()
-            with program_layer(binary, place, cache.temporary, mtime=committed, stop=stop) as layer:
+            with (
+                scratch(cache.temporary) as work,
+                program_layer(binary, place, work, mtime=committed, stop=stop) as layer,
+            ):
                 whole = with_layer(config, layer, created=committed, by=f"hybrid: {place} of {image.tag}")
-                file = cache.temporary / f"image-{key}.tar"
-                try:
-                    known = write_archive(file, image, whole, [*below, layer], notes, stop)
-                    # As containerd will read it: a cached layer that has rotted shows itself here.
-                    read_archive(file, stop)
-                    size = file.stat().st_size
-                    cache.adopt(file, known)
-                finally:
-                    file.unlink(missing_ok=True)
+                file = work / "image.tar"
+                known = write_archive(file, image, whole, [*below, layer], notes, stop)
+                read_archive(file, stop)  # as containerd will read it
+                size = file.stat().st_size
+                cache.adopt(file, known)
             row = {"name": f"{name}.tar", "version": image.tag, "sha256": known, "size": size, "source": base}
             write_atomically(record, json.dumps({**row, "seconds": round(monotonic() - started, 3)}, indent=2) + "\n")
     assert known is not None

@@ -13,6 +13,7 @@ from urllib.request import url2pathname
 
 from provision import clock
 from provision.artifacts.download import mirrored
+from provision.artifacts.web import shown
 from provision.build.images_http import Access, Conversation, Failed, is_loopback
 from provision.build.images_names import Reference
 from provision.build.images_oci import INDEXES, MANIFESTS
@@ -108,7 +109,7 @@ class Fetching:
             except (_Again, Failed) as error:
                 last, pause = str(error), getattr(error, "pause", 0.0)
         raise ArtifactError(
-            f"{self.image}: {url} cannot be fetched",
+            f"{self.image}: {shown(url)} cannot be fetched",
             details=f"last of several tries: {last}",
             remedy=f"look at the network; {_LOOK}; then run this again",
         )
@@ -123,7 +124,7 @@ class Fetching:
             for piece in answer.iter_content(_PIECE):
                 data += piece
                 if len(data) > _DOCUMENT:
-                    raise ArtifactError(f"{self.image}: {url} answers with more than a manifest", remedy=_LOOK)
+                    raise ArtifactError(f"{self.image}: {shown(url)} answers with more than a manifest", remedy=_LOOK)
             return data, answer.headers.get("Docker-Content-Digest", "")
 
     def _blob(self, url: str, size: int, part: Path, progress: Callable[[int], None]) -> None:
@@ -153,7 +154,7 @@ class Fetching:
                     raise _Again(f"cut short: {have} of {size} bytes") from error
         if have > size:
             part.unlink()
-            raise ArtifactError(f"{self.image}: {url} answers with more than its {size} bytes", remedy=_LOOK)
+            raise ArtifactError(f"{self.image}: {shown(url)} answers with more than its {size} bytes", remedy=_LOOK)
         if have < size:
             raise _Again(f"cut short: {have} of {size} bytes")
 
@@ -170,8 +171,8 @@ class Fetching:
     def _judge(self, url: str, status: int, reason: str, headers: Mapping[str, str]) -> None:
         if status in (400, 404, 405, 410):
             raise ArtifactError(
-                f"{self.image} is not there: {urlsplit(url).netloc} says {status} {reason}",
-                details=url,
+                f"{self.image} is not there: {urlsplit(shown(url)).netloc} says {status} {reason}",
+                details=shown(url),
                 remedy=f"does this version exist? {_LOOK}",
             )
         if status not in (200, 206):
@@ -182,7 +183,7 @@ class Fetching:
         kind = headers.get("Content-Type", "")
         if kind.startswith("text/html"):
             raise ArtifactError(
-                f"{self.image}: a web page came from {urlsplit(url).netloc} instead of the image",
+                f"{self.image}: a web page came from {urlsplit(shown(url)).netloc} instead of the image",
                 details=f"Content-Type: {kind}",
                 remedy=f"a login page or proxy stands between; {_LOOK}",
             )

@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
 from requests.utils import should_bypass_proxies
 
+from provision.artifacts.web import shown
 from provision.build.images_names import Reference
 from provision.clock import Deadline
 from provision.errors import ArtifactError
@@ -112,6 +113,7 @@ class Conversation:
         if access.ca is not None:
             self._session.mount("https://", _Trusting(access.ca))
         self._known: dict[tuple[str, str], AuthBase] = {}  # origin -> what it wants to see
+        self._given: dict[tuple[str, str], tuple[str, Secret]] = {}  # origin -> what stood in its URL
 
     def close(self) -> None:
         """End it."""
@@ -125,7 +127,7 @@ class Conversation:
             ArtifactError: it does not let us in, or sends us to an unsafe place.
             Failed: the connection broke.
         """
-        origin = _origin(url)
+        url, origin = self._nameless(url), _origin(url)
         answer = self._follow(url, headers, deadline)
         if answer.status_code == 401:
             challenge = answer.headers.get("WWW-Authenticate", "")
@@ -137,6 +139,13 @@ class Conversation:
             if answer.status_code in (401, 403):
                 raise self._refused(url, f"it says {answer.status_code} {answer.reason}")
             yield answer
+
+    def _nameless(self, url: str) -> str:
+        """The URL without user and password, as those of private mirrors have them; they are kept for its origin."""
+        parts = urlsplit(url)
+        if parts.username is not None:
+            self._given[_origin(url)] = unquote(parts.username), Secret(unquote(parts.password or ""))
+        return shown(url)
 
     def _follow(self, url: str, headers: Mapping[str, str], deadline: Deadline) -> requests.Response:
         """Follow redirects ourselves: what lets us into one origin is shown to no other."""
@@ -188,7 +197,7 @@ class Conversation:
         """What the registry wants to see, made of its challenge."""
         kind = challenge.partition(" ")[0]
         bearer = re.search(r"(?i)\bbearer\s+(.*)", challenge)
-        found = self._access.credentials(self._host(url))
+        found = self._given.get(_origin(url)) or self._access.credentials(self._host(url))
         if bearer is not None:
             return self._token(url, dict(_PARAMETER.findall(bearer[1])), found, deadline)
         if kind.lower() != "basic" or found is None:
@@ -239,7 +248,7 @@ class Conversation:
 
 def _origin(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
-    return parts.scheme, parts.netloc.lower()
+    return parts.scheme, parts.netloc.rpartition("@")[2].lower()
 
 
 def _is_web(url: str) -> bool:
@@ -253,6 +262,6 @@ def _is_downgrade(here: str, there: str) -> bool:
 
 
 def _short(url: str) -> str:
-    """A URL without its query, which may carry a signature."""
-    parts = urlsplit(url)
+    """A URL without what may let others in: its query, which may carry a signature, its user and password."""
+    parts = urlsplit(shown(url))
     return f"{parts.scheme}://{parts.netloc}{parts.path}"

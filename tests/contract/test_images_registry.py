@@ -90,6 +90,19 @@ def test_nothing_is_fetched_twice(tmp_path: Path, fake: FakeRegistry) -> None:
     assert [one.path for one in fake.asked[before:]] == ["/v2/thing/manifests/v1"]
 
 
+@pytest.mark.parametrize("which", ["manifest", "layer", "short"])
+def test_what_has_rotted_in_the_cache_is_fetched_again(tmp_path: Path, fake: FakeRegistry, which: str) -> None:
+    name = fake.hold("thing", "v1", THING)
+    pinned = pull(tmp_path, name).reference
+    digest = THING.digest if which == "manifest" else layers(THING)[0]
+    file = tmp_path / "cache" / "sha256" / digest.partition(":")[2]
+    whole = file.read_bytes()
+    file.chmod(0o644)
+    file.write_bytes(whole[:10] if which == "short" else b"X" + whole[1:])
+    got = pull(tmp_path, pinned)
+    assert file.read_bytes() == whole and got.digest == THING.digest
+
+
 def test_a_shared_layer_is_fetched_once(tmp_path: Path, fake: FakeRegistry) -> None:
     one, other = image(BODY, b"one"), image(BODY, b"other")
     pull(tmp_path, fake.hold("one", "v1", one))
@@ -167,6 +180,21 @@ def test_a_pull_secret_buys_the_token(tmp_path: Path, fake: FakeRegistry) -> Non
     with pytest.raises(ArtifactError, match="does not let us in") as caught:
         pull(tmp_path / "other", name)
     assert "pull secret" in caught.value.remedy
+
+
+def test_the_password_in_a_mirrors_url_buys_the_token_and_is_in_no_error(tmp_path: Path, fake: FakeRegistry) -> None:
+    fake.token, fake.user = "t" * 20, "Basic " + b64encode(b"me:secret/word").decode()
+    fake.hold("thing", "v1", THING)
+    mirrors = {"https://registry.test": f"http://me:secret%2Fword@{fake.host}"}
+    assert pull(tmp_path, "registry.test/thing:v1", mirrors=lambda: mirrors).digest == THING.digest
+    fake.script = ["503"] * 9
+    other = image(b"other")
+    fake.hold("thing", "v2", other)
+    for name in ("registry.test/nothing:v1", "registry.test/thing:v2"):
+        with pytest.raises(ArtifactError) as caught:
+            pull(tmp_path, name, mirrors=lambda: mirrors)
+        assert fake.host in f"{caught.value.what} {caught.value.details}"
+        assert "secret" not in f"{caught.value.what} {caught.value.details} {caught.value.remedy}"
 
 
 def test_a_token_that_runs_out_meanwhile_is_renewed(tmp_path: Path, fake: FakeRegistry) -> None:

@@ -17,7 +17,6 @@ from provision.build import compile_go
 from provision.build.base import Source
 from provision.build.compile import Builder, by_project
 from provision.build.compile_errors import compile_error
-from provision.build.compile_scratch import scratch, sweep
 from provision.build.progress import Listing, Progress
 from provision.build.targets import BY_NAME, Target, chosen
 from provision.clock import Deadline
@@ -299,20 +298,6 @@ def test_a_failure_of_one_system_ends_the_other(cache: Cache, go: FakeGo, trees:
     with pytest.raises(ArtifactError, match="does not compile"):
         _builder(cache, trees).build(SOURCE, chosen(["kubelet.exe", "kubelet"]), Deadline(10))
     assert _left(cache) == []
-
-
-def test_a_killed_builds_folder_is_removed_by_the_next_and_a_living_ones_is_not(cache: Cache) -> None:
-    with scratch(cache) as living:
-        (living / "half").write_bytes(b"x")
-        dead = cache.temporary / "build-dead"
-        dead.mkdir()
-        (dead / "in-use").touch()
-        (dead / "half").write_bytes(b"x")
-        other = cache.temporary / "copy-somebody"
-        other.mkdir()
-        sweep(cache)
-        assert living.exists() and not dead.exists() and other.exists()
-    assert not living.exists()
 
 
 def test_cached_packages_need_no_compiler() -> None:
