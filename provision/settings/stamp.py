@@ -51,14 +51,21 @@ _EVERYWHERE: dict[str, How] = {
     "kubernetes.ref": IN_PLACE,
     "kubernetes.path": IN_PLACE,
     "kubernetes.binaries": IN_PLACE,
-    "kubernetes.feature_gates": IN_PLACE,
-    "kubernetes.extra_args": IN_PLACE,
-    "kubernetes.kubelet_config": IN_PLACE,
-    "kubernetes.verbosity": IN_PLACE,
-    "features.node_log_query": IN_PLACE,
+    # kubeadm gives these to every kubelet when it joins, and to none again.
+    "kubernetes.feature_gates": AGAIN,
+    "kubernetes.kubelet_config": AGAIN,
+    "features.node_log_query": AGAIN,
 }
-_LINUX: dict[str, How] = {"containerd.linux": IN_PLACE, "containerd.config": IN_PLACE}
+_LINUX: dict[str, How] = {
+    "containerd.linux": IN_PLACE,
+    "containerd.config": IN_PLACE,
+    # Flags and log levels that kubeadm writes once; on Windows they stand in the command line of our own service.
+    "kubernetes.extra_args": AGAIN,
+    "kubernetes.verbosity": AGAIN,
+}
 _WINDOWS: dict[str, How] = {
+    "kubernetes.extra_args": IN_PLACE,
+    "kubernetes.verbosity": IN_PLACE,
     "containerd.windows": IN_PLACE,
     "containerd.config": IN_PLACE,
     "hcsshim.sha": IN_PLACE,
@@ -71,8 +78,6 @@ _WINDOWS: dict[str, How] = {
 _PLANE: dict[str, How] = {
     "kubernetes.version": AGAIN,
     "kubernetes.control_plane": AGAIN,
-    "kubernetes.feature_gates": AGAIN,
-    "kubernetes.extra_args": AGAIN,
     "kubernetes.runtime_config": AGAIN,
     "kubernetes.kubeadm_patches": AGAIN,
     "machine.address": AGAIN,

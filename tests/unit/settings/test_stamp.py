@@ -29,6 +29,13 @@ def test_the_same_settings_have_the_same_stamp(loading: Loader) -> None:
         ("cp1", "kubernetes.sha=0123456", "kubernetes.sha", True),
         ("winw1", "kubernetes.path=/src/kubernetes", "kubernetes.path", True),
         ("cp1", "kubernetes.runtime_config={a/v1: true}", "kubernetes.runtime_config", False),
+        ("cp1", "kubernetes.verbosity=4", "kubernetes.verbosity", False),
+        ("winw1", "kubernetes.verbosity=4", "kubernetes.verbosity", True),
+        ("winw1", "kubernetes.extra_args={kubelet: {max-pods: '50'}}", "kubernetes.extra_args", True),
+        ("cp1", "kubernetes.extra_args={kubelet: {max-pods: '50'}}", "kubernetes.extra_args", False),
+        ("winw1", "kubernetes.kubelet_config={maxPods: 50}", "kubernetes.kubelet_config", False),
+        ("winw1", "kubernetes.feature_gates={InPlacePodVerticalScaling: true}", "kubernetes.feature_gates", False),
+        ("winw1", "features.node_log_query=false", "features.node_log_query", False),
         ("winw1", "features.hyperv_isolation=true", "features.hyperv_isolation", True),
     ],
 )
