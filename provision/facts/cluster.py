@@ -75,11 +75,12 @@ class Calico(Section):
 
 
 class Workload(_Part):
-    """A DaemonSet or Deployment; ``digest`` is our manifest's, empty for others'."""
+    """A DaemonSet or Deployment; ``digest`` is our manifest's, empty for others'; ``image`` its first container's."""
 
     wanted: int
     ready: int
     digest: str
+    image: str
 
 
 class Workloads(Section):

@@ -19,6 +19,14 @@ HOST_PROCESS_IMAGE = "mcr.microsoft.com/oss/kubernetes/windows-host-process-cont
 WINDOWS_WORKLOADS = ("calico-system/calico-node-windows", "kube-system/kube-proxy-windows")
 
 
+# What the operator runs on Linux, and what it says when there are fewer Linux nodes than it wants pods of Typha. It
+# counts the Windows nodes, too, because Typha serves them: one Linux node is enough for two nodes in all, two for four.
+# With less everything works, but the operator calls itself degraded and not available, and changes nothing any more.
+# Source: tigera/operator v1.42.3, pkg/common/autoscale.go and pkg/controller/installation/typha_autoscaler.go.
+LINUX_WORKLOADS = ("calico-system/calico-node", "calico-system/calico-typha", "calico-system/calico-kube-controllers")
+FEW_LINUX_NODES = "not enough linux nodes to schedule typha"
+
+
 def calico_steps(settings: Settings) -> tuple[Step, ...]:
     """Operator and installation; address management that Windows can live with; kube-proxy; Linux available."""
     steps = [_calico(settings), _strict_affinity(settings)]
@@ -32,6 +40,7 @@ def installation(settings: Settings) -> Manifest:
     """What the operator is told to install."""
     return manifest(
         "cni/calico/installation.yaml",
+        version=settings.calico.version,
         windows=bool(settings.windows),
         pods=str(settings.network.pods),
         services=str(settings.network.services),
@@ -143,11 +152,30 @@ def _kube_proxy_windows(settings: Settings) -> Step:
 
 
 def _calico_ready(settings: Settings) -> Step:
+    version = settings.calico.version
+
     def check(_: Settings, world: World) -> Judgement:
         status = world.cluster.get(Calico).status.get("calico")
+        found = world.cluster.get(Workloads).workloads
         if status is None:
             return Missing("the operator has said nothing yet")
-        return Satisfied("the operator says so") if status.available else Missing(status.message or "not available yet")
+        node = found.get(LINUX_WORKLOADS[0])
+        if node is not None and not node.image.endswith(f":v{version}"):
+            return Missing(
+                f"it is {node.image.rpartition(':')[2]}, not v{version}: {status.message or 'not replaced yet'}"
+            )
+        if status.available:
+            return Satisfied("the operator says so")
+        if FEW_LINUX_NODES not in status.message:
+            return Missing(status.message or "not available yet")
+        waiting = [
+            name for name in LINUX_WORKLOADS if name not in found or not 0 < found[name].wanted <= found[name].ready
+        ]
+        if waiting:
+            return Missing(f"not ready: {', '.join(waiting)}")
+        return Satisfied(
+            "its pods are ready; for as many Typha pods as its operator wants there are too few Linux nodes"
+        )
 
     return Step(
         name="calico-ready",
@@ -155,12 +183,18 @@ def _calico_ready(settings: Settings) -> Step:
         lane="cluster",
         machine=settings.control_plane.name,
         needs=("strict-affinity",),
-        reads=frozenset({"cluster.calico"}),
-        changes=("cluster.calico",),
+        reads=frozenset({"cluster.calico", "cluster.workloads"}),
+        changes=("cluster.calico", "cluster.workloads"),
         check=check,
         scripts=(
             ScriptCall(
-                template="linux/83-calico-ready.sh", parameters={"seconds": inside(settings.timeouts.node_ready)}
+                template="linux/83-calico-ready.sh",
+                parameters={
+                    "version": version,
+                    "workloads": list(LINUX_WORKLOADS),
+                    "few": FEW_LINUX_NODES,
+                    "seconds": inside(settings.timeouts.node_ready),
+                },
             ),
         ),
         timeout=settings.timeouts.node_ready,

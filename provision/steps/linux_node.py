@@ -31,7 +31,7 @@ KUBERNETES = ("kubelet", "kubeadm", "kubectl", "crictl-linux.tar.gz")
 # them on Debian and Ubuntu; conntrack, socat and iptables are no longer among them.
 PROGRAMS: Mapping[str, str] = {
     "mount": "mount",
-    "losetup": "util-linux",
+    "losetup": "mount",
     "cp": "coreutils",
     "ip": "iproute2",
     "modprobe": "kmod",
@@ -208,6 +208,7 @@ def _programs(settings: Settings, machine: Machine) -> Step:
                 parameters={
                     "needs": [f"{program}={package}" for program, package in needed.items()],
                     "proxy": settings.network.proxy or "",
+                    "limit": int(settings.timeouts.step / 3),
                 },
             ),
         ),

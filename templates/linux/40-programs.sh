@@ -1,8 +1,9 @@
 #!/bin/bash
 # The programs that kubeadm's preflight and our scripts call are there; missing ones come by apt.
-# Usage: bash 40-programs.sh   (as root; NEEDS holds <program>=<package>)
+# Usage: bash 40-programs.sh   (as root; NEEDS holds <program>=<package>, LIMIT is in seconds)
 NEEDS={{ needs | sh }}
 PROXY={{ proxy | sh }}
+LIMIT={{ limit | sh }}
 {% include 'linux/_start.sh' %}
 
 MISSING=()
@@ -21,9 +22,10 @@ if [ -n "${MISSING[*]:-}" ]; then
         export http_proxy="$PROXY" https_proxy="$PROXY"
     fi
     say "installing ${MISSING[*]}"
-    if ! apt-get install --yes --no-install-recommends "${MISSING[@]}"; then
+    # A machine that has just started may be installing its updates: their lock is waited for.
+    if ! apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout="$LIMIT" "${MISSING[@]}"; then
         apt-get update || fail "the package lists cannot be read; give this machine a way to its mirror, then: $COMMAND"
-        apt-get install --yes --no-install-recommends "${MISSING[@]}" || fail "it did not work; try by hand: $COMMAND"
+        apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout="$LIMIT" "${MISSING[@]}" || fail "it did not work; try by hand: $COMMAND"
     fi
 fi
 {% include 'facts/linux/_emit.sh' %}

@@ -24,4 +24,6 @@ CONFIG
     kubeadm join --config=/run/hybrid-join.yaml
     printf 'ended well\n' > /var/lib/hybrid/kubeadm/joined
 fi
+# kubeadm has started it; somebody may have stopped it since.
+systemctl start kubelet.service
 {% include 'facts/linux/_emit.sh' %}

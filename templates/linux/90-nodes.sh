@@ -8,10 +8,6 @@ SECONDS_TO_WAIT={{ seconds | sh }}
 
 {% include 'linux/_kubectl.sh' %}
 
-for name in "${WORKERS[@]}"; do
-    kube label node "$name" --overwrite node-role.kubernetes.io/worker=worker
-done
-
 DEADLINE=$((SECONDS + SECONDS_TO_WAIT))
 BEFORE=''
 while true; do
@@ -34,5 +30,10 @@ while true; do
         fail "not Ready after $SECONDS_TO_WAIT s:$WAITING; $(kube get nodes,pods --all-namespaces -o wide 2>&1)"
     fi
     sleep 2
+done
+
+# Only now: kubeadm join of 1.34 and later ends before the kubelet has made its node.
+for name in "${WORKERS[@]}"; do
+    kube label node "$name" --overwrite node-role.kubernetes.io/worker=worker
 done
 {% include 'facts/linux/_emit.sh' %}

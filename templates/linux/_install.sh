@@ -1,5 +1,7 @@
 # Shared by the scripts that install: the delivered file, and the record that says what was installed from what.
 FILES=()
+# How the record holds each file: whoever changes one later undoes the installation. `there`: it only has to be there.
+NOTE='file %s %Y %n'
 
 # The path of a delivered file. Its digest is recorded here where a delivery was cut off before it could be.
 delivered() {
@@ -48,6 +50,6 @@ record() {
         lines="${lines}digest $name $digest"$'\n'
     done
     mkdir -p /var/lib/hybrid/installed
-    printf '%s%s\n' "$lines" "$(stat -c 'file %s %Y %n' "${FILES[@]}")" > "/var/lib/hybrid/installed/.$component"
+    printf '%s%s\n' "$lines" "$(stat -c "$NOTE" "${FILES[@]}")" > "/var/lib/hybrid/installed/.$component"
     mv -f "/var/lib/hybrid/installed/.$component" "/var/lib/hybrid/installed/$component"
 }

@@ -361,6 +361,7 @@ def test_the_operator_refuses_what_windows_cannot(machine: Machine, change: str,
         "i.yaml": render(
             "cni/calico/installation.yaml",
             digest="d",
+            version="3.32.1",
             services="10.96.0.0/12",
             pods="10.244.0.0/16",
             machines="192.168.56.0/24",

@@ -228,7 +228,7 @@ class Cluster:
     def register(self, machine: Machine, report: NodeReport) -> None:  # noqa: ARG002 - see ClusterApi
         if self.trusted(report):
             with self.machine.state.change():
-                cluster_nodes.register_node(self, report)
+                cluster_nodes.announced(self, report)
 
     def trusted(self, report: NodeReport) -> bool:
         """Whether that kubelet trusts this API's certificate; it does not even ask one that it does not trust."""

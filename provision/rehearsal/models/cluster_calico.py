@@ -36,6 +36,13 @@ def settle(cluster: Cluster) -> None:
     if problem:
         _status(cluster, "calico", available=False, degraded=problem)
         return
+    problem = _typha(cluster)
+    if problem:
+        # Nothing more is done for Linux until there are enough; Windows has a controller of its own.
+        _status(cluster, "calico", available=False, degraded=problem)
+        if "calico" in cluster.doc and installation["spec"]["calicoNetwork"].get("windowsDataplane") == "HNS":
+            _windows(cluster)
+        return
     spec = installation["spec"]
     network = spec["calicoNetwork"]
     windows = network.get("windowsDataplane", "Disabled") == "HNS"
@@ -64,6 +71,20 @@ def settle(cluster: Cluster) -> None:
         _status(cluster, "apiserver", available=bool(pods.get(f"{SPACE}/calico-apiserver#0", {}).get("ready")))
     if windows:
         _windows(cluster)
+
+
+def _typha(cluster: Cluster) -> str | None:
+    """Why the operator cannot place Typha; None when it can. Windows nodes count as nodes that Typha serves.
+
+    Source: tigera/operator v1.42.3, pkg/common/autoscale.go and pkg/controller/installation/typha_autoscaler.go.
+    """
+    nodes = [node for node in cluster.objects.all("nodes") if not node["spec"].get("unschedulable")]
+    wanted = 1 if len(nodes) <= 2 else 2 if len(nodes) <= 4 else max(3, len(nodes) // 200 + 2)
+    linux = sum(system(node) == "linux" for node in nodes)
+    if linux >= wanted:
+        return None
+    lack = f"not enough linux nodes to schedule typha pods on, require {wanted} and have {linux}"
+    return f"Failed to autoscale typha - {lack}"
 
 
 def refusal(cluster: Cluster, spec: dict[str, Any]) -> str | None:
@@ -175,7 +196,10 @@ def _status(cluster: Cluster, name: str, *, available: bool, degraded: str = "",
 def _make(cluster: Cluster, workload: Object) -> None:
     space = workload["metadata"]["namespace"]
     plural = f"{workload['kind'].lower()}s"
-    if cluster.objects.get(plural, space, workload["metadata"]["name"]) is not None:
+    there = cluster.objects.get(plural, space, workload["metadata"]["name"])
+    if there is not None:
+        if there["spec"]["template"] != workload["spec"]["template"]:
+            there["spec"]["template"] = workload["spec"]["template"]
         return
     for made in (
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from provision import knowledge
 from provision.rehearsal.files import now
 from provision.rehearsal.machine import Neighbours
 from provision.rehearsal.models.cluster_objects import Object, moment
@@ -18,6 +19,20 @@ CNI_NOT_READY = (
     "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
     "message:Network plugin returns error: cni plugin not initialized"
 )
+
+
+def announced(cluster: Cluster, report: NodeReport) -> None:
+    """A kubelet has credentials. Its node is there when kubeadm join ends, or comes a moment later.
+
+    kubeadm waits for the Node only where it notes the runtime's socket on it, which it does not since
+    NodeLocalCRISocket is on. Source: kubernetes cmd/kubeadm/app/cmd/phases/join/kubelet.go.
+    """
+    known = cluster.objects.get("nodes", "", report.name) is not None
+    own = report.address == cluster.doc["address"]
+    if known or own or not knowledge.kubernetes(report.kubelet_version).instance_config:
+        register_node(cluster, report)
+    else:
+        cluster.doc.setdefault("coming", {})[report.name] = now() + cluster.machine.latencies.seconds("node-registers")
 
 
 def register_node(cluster: Cluster, report: NodeReport) -> None:
@@ -95,9 +110,12 @@ def look(neighbours: Neighbours) -> dict[str, Seen]:
 
 def settle_nodes(cluster: Cluster, seen: dict[str, Seen]) -> None:
     """Nodes as their kubelets report them; those whose kubelet is silent are not Ready."""
+    coming = cluster.doc.setdefault("coming", {})
     for name, one in seen.items():
-        if cluster.objects.get("nodes", "", name) is not None or one.machine.name == cluster.machine.name:
+        known = cluster.objects.get("nodes", "", name) is not None or one.machine.name == cluster.machine.name
+        if known or now() >= coming.get(name, float("inf")):
             register_node(cluster, one.report)
+            coming.pop(name, None)
     for node in cluster.objects.all("nodes"):
         found = seen.get(node["metadata"]["name"])
         if found is None:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 # Rows of the latencies by what a pod is; all others take the row of their system.
 _ROWS = {"calico-node": "calico-linux", "calico-node-windows": "calico-windows"}
+# Plug-ins that are not Calico's own, of which its image has builds that it writes over whatever is there.
+# Source: projectcalico/calico v3.32.1, cni-plugin/Makefile (CN_FILES) and cni-plugin/pkg/install/install.go
+# (UPDATE_CNI_BINARIES is true unless told otherwise).
+_OWN_PLUGINS = ("flannel", "host-local", "loopback", "portmap", "tuning")
 
 
 @dataclass
@@ -230,6 +234,8 @@ def _calico(cluster: Cluster, key: str, one: Seen) -> None:
         places = (f"{bin_dir}\\calico.exe", f"{conf_dir}\\10-calico.conflist")
     else:
         places = ("/opt/cni/bin/calico", "/etc/cni/net.d/10-calico.conflist")
+        for name in _OWN_PLUGINS:
+            files.write(f"/opt/cni/bin/{name}", f"hybrid rehearsal: Calico's build of {name}\n".encode(), 0o755)
     if problem is None:
         for path, data in zip(places, (b"hybrid rehearsal: calico\n", config), strict=True):
             files.make_folders(files.parent(files.normal(path)))

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 from provision.rehearsal.models.linux_box import LinuxBox, register
 from provision.rehearsal.models.linux_program import Failed, Usage, options
 from provision.rehearsal.shell import Call, Unsupported
@@ -27,12 +29,17 @@ PACKAGES = {
 }
 
 
+# Held by somebody else as long as the file is there: the model knows no other use of it.
+DPKG_LOCK = "/var/lib/dpkg/lock-frontend"
+
+
 def apt_get(box: LinuxBox, call: Call) -> int:
     """``update`` and ``install``; an install before any update finds nothing, as on a fresh box."""
     flags = ["-y|--yes|--assume-yes", "-q|--quiet", "-qq", "--no-install-recommends"]
     given = options(call, flags, ["-o"], usage=100, repeated=["-o"])
     if box.user != "root":
         raise Failed("E: Could not open lock file /var/lib/dpkg/lock-frontend - open (13: Permission denied)", 100)
+    held = box.files.exists(DPKG_LOCK)
     verb, *names = given.operands or [""]
     if verb == "update":
         box.latency("linux-apt-update")
@@ -46,6 +53,15 @@ def apt_get(box: LinuxBox, call: Call) -> int:
     missing = [name for name in names if name not in PACKAGES or not box.files.exists("/var/lib/apt/lists/bookworm")]
     if missing:
         raise Failed("\n".join(f"E: Unable to locate package {name}" for name in missing), 100)
+    if held:
+        timeout = re.search(r"^DPkg::Lock::Timeout=([1-9]\d*)$", "\n".join(given.given.get("-o", [])), re.MULTILINE)
+        if timeout is None:
+            raise Failed(
+                f"E: Could not get lock {DPKG_LOCK}. It is held by process 812 (unattended-upgr)\n"
+                f"E: Unable to acquire the dpkg frontend lock ({DPKG_LOCK}), is another process using it?",
+                100,
+            )
+        box.files.remove(DPKG_LOCK)  # the updates end in time
     box.latency("linux-apt-install")
     for name in names:
         for path in PACKAGES[name]:

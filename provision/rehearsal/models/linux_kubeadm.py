@@ -170,6 +170,13 @@ def cluster_runs(machine: LinuxMachine) -> bool:
 def _certificates(box: LinuxBox, call: Call, address: str, config: Config) -> None:
     files = box.files
     files.make_folders(f"{KUBERNETES}/pki/etcd")
+    # kubeadm writes the key, then the certificate, and takes what is there for the user's own.
+    halves = [files.exists(f"{KUBERNETES}/pki/ca.{half}") for half in ("key", "crt")]
+    if any(halves) and not all(halves):
+        raise Failed(
+            "error execution phase certs/ca: failure loading ca certificate: couldn't load the certificate file "
+            f"{KUBERNETES}/pki/ca.crt: open {KUBERNETES}/pki/ca.crt: no such file or directory"
+        )
     if not files.exists(f"{KUBERNETES}/pki/ca.crt"):
         call.out('[certs] Generating "ca" certificate and key\n')
         pem = make_ca("kubernetes")

@@ -135,19 +135,25 @@ def cluster_facts(settings: Settings = SETTINGS) -> Sections:
         },
         "cluster.workloads": {
             "workloads": {
-                "calico-system/calico-node": {"wanted": 2, "ready": 2, "digest": ""},
-                "calico-system/calico-node-windows": {"wanted": 1, "ready": 1, "digest": ""},
-                "kube-system/coredns": {"wanted": 2, "ready": 2, "digest": ""},
-                "kube-system/kube-proxy-windows": {"wanted": 1, "ready": 1, "digest": proxy},
-                "hybrid-check/linux": {"wanted": 1, "ready": 1, "digest": check},
-                "hybrid-check/windows": {"wanted": 1, "ready": 1, "digest": check},
-                "tigera-operator/tigera-operator": {"wanted": 1, "ready": 1, "digest": ""},
+                "calico-system/calico-node": _workload(2, image=f"quay.io/calico/node:v{settings.calico.version}"),
+                "calico-system/calico-typha": _workload(1),
+                "calico-system/calico-kube-controllers": _workload(1),
+                "calico-system/calico-node-windows": _workload(1),
+                "kube-system/coredns": _workload(2),
+                "kube-system/kube-proxy-windows": _workload(1, proxy),
+                "hybrid-check/linux": _workload(1, check),
+                "hybrid-check/windows": _workload(1, check),
+                "tigera-operator/tigera-operator": _workload(1),
             }
         },
         "cluster.tokens": {"ours": []},
         "cluster.checks": {"pods": {"linux-7c9f": _pod("linux", WORKER), "windows-x2x4z": _pod("windows", WINDOWS)}},
         "cluster.certificates": {"certificates": [{"name": "apiserver", "left": "364d"}]},
     }
+
+
+def _workload(pods: int, digest: str = "", image: str = "") -> dict[str, Any]:
+    return {"wanted": pods, "ready": pods, "digest": digest, "image": image}
 
 
 def _pod(app: str, machine: Machine) -> dict[str, Any]:

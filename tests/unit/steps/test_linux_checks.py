@@ -138,6 +138,12 @@ BROKEN: list[tuple[str, tuple[Any, ...], Any, str]] = [
         {"available": False, "message": "calico-node is not ready"},
         "calico-node is not ready",
     ),
+    (
+        "calico-ready",
+        ("cluster", "cluster.workloads", "workloads", "calico-system/calico-node", "image"),
+        "quay.io/calico/node:v3.31.7",
+        "it is v3.31.7, not v3.32.1",
+    ),
     ("depot", ("winw1", "delivered", "files", "kubelet.exe"), GONE, "files are lacking on winw1"),
     ("smoke-pods", ("cluster", "cluster.workloads", "workloads", "hybrid-check/windows"), GONE, "hybrid-check/windows"),
     ("smoke-pods", ("cluster", "cluster.workloads", "workloads", "hybrid-check/linux", "digest"), "", "another one"),
@@ -156,7 +162,7 @@ BROKEN: list[tuple[str, tuple[Any, ...], Any, str]] = [
     (
         "cluster-ready",
         ("cluster", "cluster.workloads", "workloads", "calico-system/calico-node-windows"),
-        {"wanted": 0, "ready": 0, "digest": ""},
+        {"wanted": 0, "ready": 0, "digest": "", "image": ""},
         "calico-node-windows: 0 of 1",
     ),
     ("cluster-ready", ("cluster", "cluster.checks", "pods", "windows-x2x4z", "ready"), False, "smoke pod on winw1"),

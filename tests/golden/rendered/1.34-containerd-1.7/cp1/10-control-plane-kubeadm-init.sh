@@ -50,7 +50,8 @@ result() {
 
 mkdir -p /var/lib/hybrid/kubeadm /root/.kube
 if [ ! -f /var/lib/hybrid/kubeadm/initialised ]; then
-    if [ -f /etc/kubernetes/admin.conf ] || [ -f /etc/kubernetes/manifests/etcd.yaml ]; then
+    # The authority is the first thing that kubeadm writes; half of it would stop the next kubeadm init for good.
+    if [ -d /etc/kubernetes/pki ] || [ -f /etc/kubernetes/admin.conf ] || [ -f /etc/kubernetes/manifests/etcd.yaml ]; then
         say 'an earlier kubeadm init did not come to its end; resetting'
         kubeadm reset --force --cri-socket=unix:///run/containerd/containerd.sock
     fi
@@ -129,6 +130,8 @@ rm -rf /var/lib/hybrid/kubeadm/patches
     kubeadm init --config=/var/lib/hybrid/kubeadm/init.yaml --skip-token-print
     printf 'ended well\n' > /var/lib/hybrid/kubeadm/initialised
 fi
+# kubeadm has started it; somebody may have stopped it since.
+systemctl start kubelet.service
 install -m 0600 /etc/kubernetes/admin.conf /root/.kube/config
 
 say 'waiting for the API'

@@ -51,10 +51,6 @@ kube() {
     kubectl --kubeconfig=/etc/kubernetes/admin.conf --request-timeout=30s "$@"
 }
 
-for name in "${WORKERS[@]}"; do
-    kube label node "$name" --overwrite node-role.kubernetes.io/worker=worker
-done
-
 DEADLINE=$((SECONDS + SECONDS_TO_WAIT))
 BEFORE=''
 while true; do
@@ -77,6 +73,11 @@ while true; do
         fail "not Ready after $SECONDS_TO_WAIT s:$WAITING; $(kube get nodes,pods --all-namespaces -o wide 2>&1)"
     fi
     sleep 2
+done
+
+# Only now: kubeadm join of 1.34 and later ends before the kubelet has made its node.
+for name in "${WORKERS[@]}"; do
+    kube label node "$name" --overwrite node-role.kubernetes.io/worker=worker
 done
 # ---- facts: printed as the last line, {"facts": {"<section>": {...}}, ...}. Reads only, changes nothing.
 # Each section has a time limit: every program that could hang runs under `limited`, with what is left of it.
@@ -140,18 +141,21 @@ facts_cluster_nodes() {
     printf '{"nodes": [%s]}' "$list"
 }
 
-# DaemonSets and Deployments, "<namespace>/<name>": how many pods there should be and are ready, and which manifest.
+# DaemonSets and Deployments, "<namespace>/<name>": how many pods there should be and are ready, which manifest made
+# them, and the image of their first container.
 facts_cluster_workloads() {
-    local answer kind space name wanted ready replicas available digest list=''
-    if ! answer="$(ask get daemonsets,deployments --all-namespaces -o jsonpath='{range .items[*]}{.kind}|{.metadata.namespace}|{.metadata.name}|{.status.desiredNumberScheduled}|{.status.numberReady}|{.spec.replicas}|{.status.readyReplicas}|{.metadata.annotations.hybrid/digest}{"\n"}{end}')"; then
+    local answer kind space name wanted ready replicas available digest image list='' entry
+    if ! answer="$(ask get daemonsets,deployments --all-namespaces -o jsonpath='{range .items[*]}{.kind}|{.metadata.namespace}|{.metadata.name}|{.status.desiredNumberScheduled}|{.status.numberReady}|{.spec.replicas}|{.status.readyReplicas}|{.metadata.annotations.hybrid/digest}|{.spec.template.spec.containers[0].image}{"\n"}{end}')"; then
         unknown "$answer"
         return 0
     fi
-    while IFS='|' read -r kind space name wanted ready replicas available digest; do
+    while IFS='|' read -r kind space name wanted ready replicas available digest image; do
         case "$kind" in
-            DaemonSet) list="$list${list:+, }$(json_text "$space/$name"): {\"wanted\": ${wanted:-0}, \"ready\": ${ready:-0}, \"digest\": $(json_text "$digest")}" ;;
-            Deployment) list="$list${list:+, }$(json_text "$space/$name"): {\"wanted\": ${replicas:-0}, \"ready\": ${available:-0}, \"digest\": $(json_text "$digest")}" ;;
+            DaemonSet) entry="\"wanted\": ${wanted:-0}, \"ready\": ${ready:-0}" ;;
+            Deployment) entry="\"wanted\": ${replicas:-0}, \"ready\": ${available:-0}" ;;
+            *) continue ;;
         esac
+        list="$list${list:+, }$(json_text "$space/$name"): {$entry, \"digest\": $(json_text "$digest"), \"image\": $(json_text "$image")}"
     done <<< "$answer"
     printf '{"workloads": %s}' "{$list}"
 }

@@ -212,9 +212,10 @@ facts_delivered() {
 }
 
 # Installed components: from which artifacts, and whether every file is still as it was installed.
-# A record has the lines "digest <artifact> <sha256>" and "file <size> <time> <path>".
+# A record has the lines "digest <artifact> <sha256>", "file <size> <time> <path>", and "there - - <path>" for a file
+# that others may write anew.
 facts_installed() {
-    local record component kind first second path list='' digests wanted found
+    local record component kind first second path list='' digests wanted found gone
     for record in /var/lib/hybrid/installed/*; do
         if [ ! -f "$record" ]; then
             continue
@@ -222,6 +223,8 @@ facts_installed() {
         component="${record##*/}"
         digests=''
         wanted=''
+        found=''
+        gone=''
         local files=()
         while read -r kind first second path; do
             case "$kind" in
@@ -230,11 +233,18 @@ facts_installed() {
                     files+=("$path")
                     wanted="$wanted$first $second $path"$'\n'
                     ;;
+                there)
+                    if [ ! -e "$path" ]; then
+                        gone="$path"
+                    fi
+                    ;;
             esac
         done < "$record"
-        found="$(limited stat -c '%s %Y %n' "${files[@]}" 2>&1 || true)"
+        if [ -n "$wanted" ]; then
+            found="$(limited stat -c '%s %Y %n' "${files[@]}" 2>&1 || true)"$'\n'
+        fi
         list="$list${list:+, }$(json_text "$component"): {\"digests\": {$digests}, "
-        if [ "$found"$'\n' = "$wanted" ]; then
+        if [ "$found" = "$wanted" ] && [ -z "$gone" ]; then
             list="$list\"intact\": true, \"detail\": \"\"}"
         else
             list="$list\"intact\": false, \"detail\": $(json_text "a file of $component is gone or was changed")}"
@@ -426,18 +436,21 @@ facts_cluster_calico() {
         "$crds" "$(json_text "$endpoint")" "$(json_text "$installation")" "$(json_bool test "$strict" = true)" "{$list}"
 }
 
-# DaemonSets and Deployments, "<namespace>/<name>": how many pods there should be and are ready, and which manifest.
+# DaemonSets and Deployments, "<namespace>/<name>": how many pods there should be and are ready, which manifest made
+# them, and the image of their first container.
 facts_cluster_workloads() {
-    local answer kind space name wanted ready replicas available digest list=''
-    if ! answer="$(ask get daemonsets,deployments --all-namespaces -o jsonpath='{range .items[*]}{.kind}|{.metadata.namespace}|{.metadata.name}|{.status.desiredNumberScheduled}|{.status.numberReady}|{.spec.replicas}|{.status.readyReplicas}|{.metadata.annotations.hybrid/digest}{"\n"}{end}')"; then
+    local answer kind space name wanted ready replicas available digest image list='' entry
+    if ! answer="$(ask get daemonsets,deployments --all-namespaces -o jsonpath='{range .items[*]}{.kind}|{.metadata.namespace}|{.metadata.name}|{.status.desiredNumberScheduled}|{.status.numberReady}|{.spec.replicas}|{.status.readyReplicas}|{.metadata.annotations.hybrid/digest}|{.spec.template.spec.containers[0].image}{"\n"}{end}')"; then
         unknown "$answer"
         return 0
     fi
-    while IFS='|' read -r kind space name wanted ready replicas available digest; do
+    while IFS='|' read -r kind space name wanted ready replicas available digest image; do
         case "$kind" in
-            DaemonSet) list="$list${list:+, }$(json_text "$space/$name"): {\"wanted\": ${wanted:-0}, \"ready\": ${ready:-0}, \"digest\": $(json_text "$digest")}" ;;
-            Deployment) list="$list${list:+, }$(json_text "$space/$name"): {\"wanted\": ${replicas:-0}, \"ready\": ${available:-0}, \"digest\": $(json_text "$digest")}" ;;
+            DaemonSet) entry="\"wanted\": ${wanted:-0}, \"ready\": ${ready:-0}" ;;
+            Deployment) entry="\"wanted\": ${replicas:-0}, \"ready\": ${available:-0}" ;;
+            *) continue ;;
         esac
+        list="$list${list:+, }$(json_text "$space/$name"): {$entry, \"digest\": $(json_text "$digest"), \"image\": $(json_text "$image")}"
     done <<< "$answer"
     printf '{"workloads": %s}' "{$list}"
 }

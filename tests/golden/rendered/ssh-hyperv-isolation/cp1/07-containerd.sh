@@ -48,6 +48,8 @@ result() {
 
 # Shared by the scripts that install: the delivered file, and the record that says what was installed from what.
 FILES=()
+# How the record holds each file: whoever changes one later undoes the installation. `there`: it only has to be there.
+NOTE='file %s %Y %n'
 
 # The path of a delivered file. Its digest is recorded here where a delivery was cut off before it could be.
 delivered() {
@@ -96,7 +98,7 @@ record() {
         lines="${lines}digest $name $digest"$'\n'
     done
     mkdir -p /var/lib/hybrid/installed
-    printf '%s%s\n' "$lines" "$(stat -c 'file %s %Y %n' "${FILES[@]}")" > "/var/lib/hybrid/installed/.$component"
+    printf '%s%s\n' "$lines" "$(stat -c "$NOTE" "${FILES[@]}")" > "/var/lib/hybrid/installed/.$component"
     mv -f "/var/lib/hybrid/installed/.$component" "/var/lib/hybrid/installed/$component"
 }
 
@@ -208,9 +210,10 @@ section_text() {
 }
 
 # Installed components: from which artifacts, and whether every file is still as it was installed.
-# A record has the lines "digest <artifact> <sha256>" and "file <size> <time> <path>".
+# A record has the lines "digest <artifact> <sha256>", "file <size> <time> <path>", and "there - - <path>" for a file
+# that others may write anew.
 facts_installed() {
-    local record component kind first second path list='' digests wanted found
+    local record component kind first second path list='' digests wanted found gone
     for record in /var/lib/hybrid/installed/*; do
         if [ ! -f "$record" ]; then
             continue
@@ -218,6 +221,8 @@ facts_installed() {
         component="${record##*/}"
         digests=''
         wanted=''
+        found=''
+        gone=''
         local files=()
         while read -r kind first second path; do
             case "$kind" in
@@ -226,11 +231,18 @@ facts_installed() {
                     files+=("$path")
                     wanted="$wanted$first $second $path"$'\n'
                     ;;
+                there)
+                    if [ ! -e "$path" ]; then
+                        gone="$path"
+                    fi
+                    ;;
             esac
         done < "$record"
-        found="$(limited stat -c '%s %Y %n' "${files[@]}" 2>&1 || true)"
+        if [ -n "$wanted" ]; then
+            found="$(limited stat -c '%s %Y %n' "${files[@]}" 2>&1 || true)"$'\n'
+        fi
         list="$list${list:+, }$(json_text "$component"): {\"digests\": {$digests}, "
-        if [ "$found"$'\n' = "$wanted" ]; then
+        if [ "$found" = "$wanted" ] && [ -z "$gone" ]; then
             list="$list\"intact\": true, \"detail\": \"\"}"
         else
             list="$list\"intact\": false, \"detail\": $(json_text "a file of $component is gone or was changed")}"

@@ -1,8 +1,9 @@
 #!/bin/bash
 # The programs that kubeadm's preflight and our scripts call are there; missing ones come by apt.
-# Usage: bash 40-programs.sh   (as root; NEEDS holds <program>=<package>)
-NEEDS=(mount=mount losetup=util-linux cp=coreutils ip=iproute2 modprobe=kmod sysctl=procps tar=tar)
+# Usage: bash 40-programs.sh   (as root; NEEDS holds <program>=<package>, LIMIT is in seconds)
+NEEDS=(mount=mount losetup=mount cp=coreutils ip=iproute2 modprobe=kmod sysctl=procps tar=tar)
 PROXY=''
+LIMIT=300
 # Shared by every Linux script: strict mode, and the few words that all of them use.
 set -euo pipefail
 umask 022
@@ -61,9 +62,10 @@ if [ -n "${MISSING[*]:-}" ]; then
         export http_proxy="$PROXY" https_proxy="$PROXY"
     fi
     say "installing ${MISSING[*]}"
-    if ! apt-get install --yes --no-install-recommends "${MISSING[@]}"; then
+    # A machine that has just started may be installing its updates: their lock is waited for.
+    if ! apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout="$LIMIT" "${MISSING[@]}"; then
         apt-get update || fail "the package lists cannot be read; give this machine a way to its mirror, then: $COMMAND"
-        apt-get install --yes --no-install-recommends "${MISSING[@]}" || fail "it did not work; try by hand: $COMMAND"
+        apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout="$LIMIT" "${MISSING[@]}" || fail "it did not work; try by hand: $COMMAND"
     fi
 fi
 # ---- facts: printed as the last line, {"facts": {"<section>": {...}}, ...}. Reads only, changes nothing.

@@ -80,6 +80,8 @@ rm -rf /var/lib/hybrid/kubeadm/patches
     kubeadm join --config=/run/hybrid-join.yaml
     printf 'ended well\n' > /var/lib/hybrid/kubeadm/joined
 fi
+# kubeadm has started it; somebody may have stopped it since.
+systemctl start kubelet.service
 # ---- facts: printed as the last line, {"facts": {"<section>": {...}}, ...}. Reads only, changes nothing.
 # Each section has a time limit: every program that could hang runs under `limited`, with what is left of it.
 SECTION_END=0
