@@ -106,7 +106,7 @@ def settings(variables: str = "", set: Sequence[str] = (), json: bool = False, w
         return 0
     rows = effective(loaded)
     if json:
-        print(json_format.dumps({row.key: {"value": row.value, "origin": row.origin} for row in rows}, indent=2))
+        print(json_format.dumps({row.key: {"value": row.plain, "origin": row.origin} for row in rows}, indent=2))
         return 0
     Screen().table("", ("key", "value", "from"), [(row.key, row.value, row.origin) for row in rows])
     return 0

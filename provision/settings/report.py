@@ -21,16 +21,22 @@ _USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
 
 @dataclass(frozen=True)
 class Row:
-    """One setting: dotted key (machines by name), value as it would be written, where it came from."""
+    """One setting: dotted key (machines by name), value as it would be written, where it came from.
+
+    Attributes:
+        plain: the value as JSON knows it.
+    """
 
     key: str
     value: str
     origin: str
+    plain: Any
 
 
 def effective(loaded: Loaded) -> list[Row]:
     """All settings in the order of the file; no secret among them."""
-    return [Row(key, _text(plain(value)), _origin(key, loaded)) for key, value in flatten(loaded.settings)]
+    values = [(key, plain(value)) for key, value in flatten(loaded.settings)]
+    return [Row(key, _text(value), _origin(key, loaded), value) for key, value in values]
 
 
 def _origin(key: str, loaded: Loaded) -> str:

@@ -240,3 +240,13 @@ def test_repeated_flags_reach_the_settings_whole(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["cluster.name"]["value"] == "one"
+
+
+def test_programs_get_values_of_their_own_types(tmp_path: Path) -> None:
+    (tmp_path / "variables.yaml").write_text("{}\n")
+    flags = ("--variables", str(tmp_path / "variables.yaml"), "--set", "images.archives=[a.tar]")
+    document = json.loads(invoke("settings", "--json", *flags).stdout)
+    values = {key: row["value"] for key, row in document.items()}
+    assert (values["features.prepull"], values["kubernetes.verbosity"], values["kubernetes.sha"]) == (False, 2, None)
+    assert values["mirrors"] == {} and len(values["images.archives"]) == 1
+    assert values["network.pods"] == "10.244.0.0/16"
