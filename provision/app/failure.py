@@ -9,7 +9,7 @@ from provision import journal as journals
 from provision.app.session import Session
 from provision.clock import Deadline
 from provision.console import Screen
-from provision.errors import ConnectionFailed, ProvisionError, Refused
+from provision.errors import ConnectionFailed, HostError, ProvisionError, Refused
 from provision.guests.base import Script
 from provision.render.engine import render
 from provision.steps.context import Tools
@@ -55,7 +55,7 @@ def explain(
     assert isinstance(error, ProvisionError)
     parts = [error.details] if error.details else []
     machine = first.step.machine
-    if machine is not None and not isinstance(error, ConnectionFailed | Refused | NotChosen):
+    if machine is not None and not isinstance(error, ConnectionFailed | HostError | NotChosen | Refused):
         screen.say(f"collecting logs of {machine} (at most {COLLECT_LIMIT:.0f} s)", "dim")
         # What the step itself has said names its cause more surely than all that a machine logs.
         causes = [f"likely cause: {cause}" for cause in recognised(error.details)[:1]]

@@ -33,6 +33,11 @@ from provision.rehearsal.published import published
 from provision.settings.load import Loaded, judged_again, load, with_provider
 from provision.settings.model import Machine, ProviderName, Settings
 
+STRAY = (
+    "{0} is not in the settings any more; its machine and its node are kept. To remove it: put it back, "
+    "`invoke destroy`, then make the cluster without it"
+)
+
 
 @dataclass(frozen=True)
 class Session:

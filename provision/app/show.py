@@ -19,6 +19,7 @@ from provision.settings.load import load
 from provision.settings.report import effective
 from provision.settings.today import write_today
 from provision.steps.base import Missing
+from provision.steps.made_with import refusal
 
 
 def plan(
@@ -38,6 +39,7 @@ def plan(
     world = look(session).world
     judged = [(step, step.judge(session.settings, world)) for step in made.steps]
     missing = [step for step, judgement in judged if isinstance(judgement, Missing)]
+    refused = refusal(session.settings, world)
     screen = Screen(stream=sys.stderr if json else None, rehearsed=session.rehearsed)
     for notice in session.notices:
         screen.say(notice, "yellow")
@@ -57,6 +59,7 @@ def plan(
             "rehearsed": session.rehearsed,
             "kubernetes": kubernetes_row(session.settings),
             "steps": rows,
+            "refused": f"{refused.what}: {refused.details}" if refused else None,
         } | ({"missing_offline": session.store().missing()} if session.offline else {})
         print(json_format.dumps(document, indent=2))
         return 0
@@ -70,7 +73,10 @@ def plan(
     if session.offline and (lines := session.store().missing()):
         screen.say("\n".join(["missing, and --offline forbids to fetch it:", *lines]), "yellow")
     screen.say(f"{label}plan: {len(judged)} steps, {len(missing)} missing; nothing was changed")
-    if missing:
+    if refused:
+        screen.say(f"`invoke up` refuses: {refused.what}\n{refused.details}", "yellow")
+        screen.say(f"to do: {refused.remedy}")
+    elif missing:
         screen.say("next: invoke up")
     return 0
 

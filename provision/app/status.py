@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from provision.app.meant import kubernetes_row, meant, plain
 from provision.app.nodes import for_people, node_rows
-from provision.app.session import Session, open_session
+from provision.app.session import STRAY, Session, open_session
 from provision.app.world import Observation, look
 from provision.clock import utc_now
 from provision.console import Screen
@@ -21,6 +21,7 @@ from provision.plan import plan as make_plan
 from provision.settings.model import Machine
 from provision.settings.stamp import Stamp, compare
 from provision.steps.base import Missing
+from provision.steps.made_with import refusal, way
 
 # A clock that is further off breaks certificates' and tokens' time checks sooner or later.
 CLOCK_LIMIT = 30.0  # seconds
@@ -59,7 +60,9 @@ def status(variables: str = "", set: Sequence[str] = (), json: bool = False) -> 
     screen.say("")
     for finding in findings:
         screen.say(f"! {finding}", "yellow")
-    screen.say("nothing stale, nothing broken" if not findings else "next: invoke up")
+    refused = refusal(session.settings, seen.world)
+    todo = f"to do: {refused.remedy}" if refused else "next: invoke up"
+    screen.say("nothing stale, nothing broken" if not findings else todo)
     return 0
 
 
@@ -76,10 +79,11 @@ def _machine_row(machine: Machine, seen: Observation) -> tuple[str, str, str, st
 
 
 def judged(session: Session, seen: Observation) -> list[str]:
-    """What a user should know: unreachable machines, wrong clocks, ending certificates, changed settings,
-    and how much of the plan is not true."""
+    """What a user should know: machines that the settings have lost, unreachable ones, wrong clocks, ending
+    certificates, changed settings, and how much of the plan is not true."""
     world = seen.world
-    findings = [f"{name}: {error.what}" for name, error in seen.unread.items() if isinstance(error, ProvisionError)]
+    findings = [STRAY.format(name) for name in session.strays()]
+    findings += [f"{name}: {error.what}" for name, error in seen.unread.items() if isinstance(error, ProvisionError)]
     for machine in session.settings.machines:
         findings += _clock(machine, world)
         findings += _stamp(session, machine, world)
@@ -123,7 +127,7 @@ def _stamp(session: Session, machine: Machine, world: World) -> list[str]:
         return [f"{machine.name}: its stamp cannot be read: {error}"]
     return [
         f"{machine.name}: {change.field} is {change.now}, it was made with {change.before}: "
-        + ("`invoke up` changes it in place" if change.in_place else "the machine has to be made again")
+        + way(session.settings, change)
         for change in compare(old, session.settings, machine.name)
     ]
 

@@ -17,7 +17,7 @@ from provision.app.failure import explain
 from provision.app.meant import kubernetes_row, meant, plain
 from provision.app.nodes import for_people, node_rows
 from provision.app.progress import Reporter
-from provision.app.session import Session, named, open_session, remember_provider, require_host
+from provision.app.session import STRAY, Session, named, open_session, remember_provider, require_host
 from provision.app.world import make_tools
 from provision.clock import monotonic
 from provision.console import Screen, duration
@@ -30,7 +30,7 @@ from provision.rehearsal.provider import RehearsalProvider
 from provision.secrets import MASKER
 from provision.steps.base import Missing, Plan
 from provision.steps.context import Tools
-from provision.steps.made_with import require_same
+from provision.steps.made_with import require_same, require_same_size
 from provision.steps.observe import observe
 from provision.steps.probe import all_sections
 from provision.steps.runner import Runner, RunResult
@@ -67,8 +67,7 @@ def up(
     for warning in require_host(session):
         screen.say(warning, "yellow")
     for name in session.strays():
-        kept = f"{name} is not in the settings any more; its machine and its node are kept"
-        screen.say(f"{kept}. To remove it: put it back, `invoke destroy`, then make the cluster without it", "yellow")
+        screen.say(STRAY.format(name), "yellow")
     with session.locked("invoke up"):
         remember_provider(session)
         session.pin()
@@ -139,6 +138,7 @@ def converge(
         provider_seconds = observe(tools, runner).provider_seconds
         for machine in session.settings.machines:
             require_same(session.settings, tools.world.now, machine.name)
+            require_same_size(session.settings, tools.world.now, machine.name)
         began = monotonic()
         result = runner.run(chosen)
         makespan = monotonic() - began

@@ -27,9 +27,13 @@ class Folder:
     def __init__(self, path: Path, **settings: object) -> None:
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
-        written = {"provider": "rehearsal", "rehearsal": {"scale": 0.0}, **settings}
-        (path / "variables.yaml").write_text(json.dumps(written))
+        self.settings(**settings)
         self.runs = path / ".cluster" / "hybrid" / "rehearsal" / "runs"
+
+    def settings(self, **settings: object) -> None:
+        """Write the settings anew."""
+        written = {"provider": "rehearsal", "rehearsal": {"scale": 0.0}, **settings}
+        (self.path / "variables.yaml").write_text(json.dumps(written))
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start a command; its output goes to pipes."""

@@ -100,3 +100,29 @@ def test_machines_deleted_behind_our_back_are_made_again(tmp_path: Path) -> None
             again = work.up()
             assert [node["status"] for node in again["nodes"]] == ["Ready", "Ready"]
         assert work.up()["applied"] == []
+
+
+def test_changed_settings_are_told_with_what_makes_them_true(tmp_path: Path) -> None:
+    """No word of `status` and `plan` names a command that would refuse, and none is silent on what is left."""
+    plane = {"name": "cp1", "os": "linux", "role": "control-plane"}
+    worker = {"name": "lin1", "os": "linux"}
+    with folder(tmp_path / "w", machines=[plane, worker]) as work:
+        work.up()
+        work.settings(machines=[plane, {**worker, "memory": 8192}])
+        told = work.run("status").stdout
+        assert "lin1: machine.memory is 8192, it was made with 4096: `invoke halt`, then `invoke up`" in told
+        assert told.endswith("to do: `invoke halt`, then `invoke up`; or write the former values\n")
+        refused = work.run("up")
+        assert refused.returncode == 12 and "gets a new one only when it starts" in refused.stderr
+        assert "`invoke up` refuses: lin1 runs with another size" in work.run("plan").stdout
+        assert work.run("halt").returncode == 0
+        assert "up@lin1" in work.up()["applied"]
+        assert "nothing stale, nothing broken" in work.run("status").stdout
+        work.settings(machines=[plane, {**worker, "memory": 8192}], kubernetes={"version": "1.36.2"})
+        assert json.loads(work.run("plan", "--json").stdout)["refused"].endswith(
+            "kubernetes.version was 1.36.4, now it is 1.36.2"
+        )
+        assert "to do: write the former values, or `invoke destroy`" in work.run("status").stdout
+        work.settings(machines=[plane])
+        found = json.loads(work.run("status", "--json").stdout)["findings"]
+        assert any("lin1 is not in the settings any more" in line for line in found)
