@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -218,7 +218,7 @@ class _Resolver:
         return self._look(row, asked)
 
     def _look(self, row: str, asked: Asked) -> SourceState:
-        found = _state_of(self._ask().source(asked))
+        found = _state(asdict(self._ask().source(asked)))
         self._note(row, asked, found)
         return found
 
@@ -379,17 +379,6 @@ def source_of(sources: Sources, asked: Asked) -> Source:
     return sources.resolve(asked.project, asked.remote, asked.value, limit, compatibility=asked.compatibility)
 
 
-def _state_of(source: Source) -> SourceState:
-    return SourceState(
-        remote=source.remote,
-        commit=source.commit,
-        tree=source.tree,
-        dirty=source.dirty,
-        version=source.version,
-        committed=source.committed,
-        go=source.go,
-    )
-
-
 def _state(row: Mapping[str, object]) -> SourceState:
-    return SourceState.model_validate({key: value for key, value in row.items() if key != "word"})
+    """A source's state, of a row of the lock or of a `Source`."""
+    return SourceState.model_validate({key: value for key, value in row.items() if key not in ("word", "project")})

@@ -37,6 +37,10 @@ def finished(part: Path) -> None:
     _mark(part).unlink(missing_ok=True)
 
 
+def _number(said: object) -> int | None:
+    return said if isinstance(said, int) else None
+
+
 def _mark(part: Path) -> Path:
     return part.with_name(part.name + ".json")
 
@@ -96,8 +100,9 @@ class Transfer:
             match = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
             if match is None or not self.have or int(match[1]) != self.have:
                 self._anew("the server sent another part than the one asked for")
-            total = None if match[3] == "*" else int(match[3])
             known = self._known()
+            # A server need not know how long the file is in all (RFC 9110, 14.4): then what it said first stays.
+            total = _number(known.get("total")) if match[3] == "*" else int(match[3])
             if known.get("etag", etag) != etag or known.get("total", total) != total:
                 self._anew("the file at the publisher's has changed since its first part came")
         else:

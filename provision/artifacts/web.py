@@ -71,13 +71,7 @@ class Web:
         """
         with self._session() as session:
             try:
-                with session.get(
-                    url,
-                    headers={"Accept-Encoding": "identity", **(headers or {})},
-                    stream=True,
-                    timeout=(_CONNECT, _READ),
-                    proxies=self._proxies(url),
-                ) as answer:
+                with self._ask(session, url, headers or {}) as answer:
                     _judge(url, answer)
                     yield answer
             except requests.TooManyRedirects as error:
@@ -97,12 +91,27 @@ class Web:
                 ) from error
             except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
                 raise ArtifactError(
-                    f"{shown(url)} is no address that can be asked",
+                    f"{shown(url)} is, or leads to, no address that can be asked",
                     details=_brief(error),
                     remedy="look at `mirrors` and `network.proxy` in the settings",
                 ) from error
             except (requests.RequestException, HTTPError) as error:
                 raise Again(_brief(error)) from error
+
+    def _ask(self, session: requests.Session, url: str, headers: Mapping[str, str]) -> requests.Response:
+        try:
+            return session.get(
+                url,
+                headers={"Accept-Encoding": "identity", **headers},
+                stream=True,
+                timeout=(_CONNECT, _READ),
+                proxies=self._proxies(url),
+            )
+        except ValueError as error:
+            if isinstance(error, requests.RequestException):
+                raise
+            # Of an address that no library can take apart: a redirect's, or one in the settings.
+            raise requests.exceptions.InvalidURL(str(error)) from error
 
     def _session(self) -> requests.Session:
         session = requests.Session()

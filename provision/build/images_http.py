@@ -175,17 +175,26 @@ class Conversation:
     ) -> requests.Response:
         deadline.check(f"asking {_short(url)}")
         left = max(deadline.remaining(), 0.1)
-        return self._session.get(
-            url,
-            # The bytes as they are: their digest is what counts.
-            headers={"Accept-Encoding": "identity", **headers},
-            params=params,
-            auth=auth,
-            stream=True,
-            allow_redirects=False,
-            proxies=self._proxies(url),
-            timeout=(min(_CONNECT, left), min(_READ, left)),
-        )
+        try:
+            return self._session.get(
+                url,
+                # The bytes as they are: their digest is what counts.
+                headers={"Accept-Encoding": "identity", **headers},
+                params=params,
+                auth=auth,
+                stream=True,
+                allow_redirects=False,
+                proxies=self._proxies(url),
+                timeout=(min(_CONNECT, left), min(_READ, left)),
+            )
+        except ValueError as error:
+            if isinstance(error, Failed):
+                raise
+            raise ArtifactError(
+                f"{self.image}: {_short(url)} is, or leads to, no address that can be asked",
+                details=str(error),
+                remedy="look at `mirrors` and `network.registries` in the settings",
+            ) from error
 
     def _proxies(self, url: str) -> dict[str, str] | None:
         """Named with each request: requests lets the environment overrule what its session is told."""

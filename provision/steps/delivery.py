@@ -22,6 +22,8 @@ DEPOT_PORT = 8475
 DEPOT_LIFE = 7200  # seconds; systemd ends it then, whatever happened to us
 _DEPOT = "/var/lib/hybrid/depot"
 _MEBI = 1 << 20
+# Runs on a Linux machine after files have come to it: checks and records them.
+DELIVERED = ScriptCall(template="linux/50-delivered.sh", runtime={"files": ["NAME=SHA-256"]})
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def windows_files(settings: Settings) -> tuple[str, ...]:
     return tuple(s.name for s in needed(settings) if s.os == "windows" and s.maker != "image")
 
 
-def undelivered(world: World, machine: str, names: tuple[str, ...]) -> list[str]:
+def undelivered(world: World, machine: str, names: Sequence[str]) -> list[str]:
     """The artifacts among ``names`` that a machine lacks, or has with another digest than the host's.
 
     Raises:
@@ -61,16 +63,13 @@ def undelivered(world: World, machine: str, names: tuple[str, ...]) -> list[str]
 def deliver_step(settings: Settings, machine: Machine) -> Step:
     """A Linux machine has its files, uploaded over SFTP and checked there."""
     names = linux_files(settings, machine)
-    record = ScriptCall(template="linux/50-delivered.sh", runtime={"files": ["NAME=SHA-256"]})
 
     def check(_: Settings, world: World) -> Judgement:
         lacking = undelivered(world, machine.name, names)
         return Missing(f"lacking: {', '.join(lacking)}") if lacking else Satisfied(f"all {len(names)} files are there")
 
     def apply(ctx: Context) -> None:
-        lacking = undelivered(ctx.world, machine.name, names)
-        files = [f"{name}={ctx.world.host.digests[name]}" for name in lacking]
-        ctx.run(record, uploads=uploads(ctx, lacking), files=files)
+        upload(ctx, undelivered(ctx.world, machine.name, names))
 
     return Step(
         name=f"deliver@{machine.name}",
@@ -81,10 +80,16 @@ def deliver_step(settings: Settings, machine: Machine) -> Step:
         reads=frozenset({"delivered"}),
         changes=("delivered",),
         check=check,
-        scripts=(record,),
+        scripts=(DELIVERED,),
         apply=apply,
         timeout=1800,
     )
+
+
+def upload(ctx: Context, names: list[str]) -> None:
+    """Bring artifacts to the step's Linux machine, which checks and records them. Errors as `uploads`."""
+    files = [f"{name}={ctx.world.host.digests[name]}" for name in names]
+    ctx.run(DELIVERED, uploads=uploads(ctx, names), files=files)
 
 
 def uploads(ctx: Context, names: list[str], others: Mapping[str, bytes] | None = None) -> Uploads:
@@ -182,7 +187,6 @@ def _depot(settings: Settings, early: tuple[str, ...]) -> Step:
 def _late(settings: Settings, names: tuple[str, ...]) -> Step:
     """What was built lies beside the other files that the depot serves; it opens them when it is asked."""
     machine = settings.control_plane
-    record = ScriptCall(template="linux/50-delivered.sh", runtime={"files": ["NAME=SHA-256"]})
 
     def check(_: Settings, world: World) -> Judgement:
         # This machine first: the others may not have started yet.
@@ -194,9 +198,7 @@ def _late(settings: Settings, names: tuple[str, ...]) -> Step:
         return Satisfied("every Windows machine has what was built")
 
     def apply(ctx: Context) -> None:
-        lacking = undelivered(ctx.world, machine.name, names)
-        files = [f"{name}={ctx.world.host.digests[name]}" for name in lacking]
-        ctx.run(record, uploads=uploads(ctx, lacking), files=files)
+        upload(ctx, undelivered(ctx.world, machine.name, names))
 
     return Step(
         name="depot-built",
@@ -207,7 +209,7 @@ def _late(settings: Settings, names: tuple[str, ...]) -> Step:
         reads=frozenset({"delivered"}),
         changes=("delivered",),
         check=check,
-        scripts=(record,),
+        scripts=(DELIVERED,),
         apply=apply,
         timeout=1800,
     )

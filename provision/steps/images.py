@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from typing import cast
 
 from provision.facts.base import World
-from provision.facts.files import Delivered
 from provision.settings.model import Machine, Settings
 from provision.steps.archives import Archive, archives_for, unimported
 from provision.steps.base import Context, Judgement, ScriptCall, Step
 from provision.steps.build import brought_by
-from provision.steps.delivery import Depot, undelivered, uploads
+from provision.steps.delivery import DELIVERED, Depot, undelivered, upload
 from provision.steps.verdict import verdict
 
 _TIMEOUT = 3600.0
@@ -38,11 +37,10 @@ def depot_images_step(settings: Settings) -> tuple[Step, ...]:
     if not windows:
         return ()
     machine = settings.control_plane
-    record = ScriptCall(template="linux/50-delivered.sh", runtime={"files": ["NAME=SHA-256"]})
 
     def lacking(world: World) -> list[str]:
-        wanted = tuple(dict.fromkeys(name for one in settings.windows for name in unimported(settings, one, world)))
-        return undelivered(world, machine.name, wanted)
+        wanted = dict.fromkeys(name for one in settings.windows for name in unimported(settings, one, world))
+        return undelivered(world, machine.name, tuple(wanted))
 
     def check(_: Settings, world: World) -> Judgement:
         absent = lacking(world)
@@ -51,9 +49,7 @@ def depot_images_step(settings: Settings) -> tuple[Step, ...]:
         )
 
     def apply(ctx: Context) -> None:
-        names = lacking(ctx.world)
-        files = [f"{name}={ctx.world.host.digests[name]}" for name in names]
-        ctx.run(record, uploads=uploads(ctx, names), files=files)
+        upload(ctx, lacking(ctx.world))
 
     return (
         Step(
@@ -65,7 +61,7 @@ def depot_images_step(settings: Settings) -> tuple[Step, ...]:
             reads=frozenset({"delivered", "images"}),
             changes=("delivered",),
             check=check,
-            scripts=(record,),
+            scripts=(DELIVERED,),
             apply=apply,
             timeout=_TIMEOUT,
         ),
@@ -79,14 +75,10 @@ def _deliver(settings: Settings, machine: Machine, archives: Sequence[Archive]) 
         shown = [{"name": n, "url": f"http://<control plane>/<path>/{n}", "digest": "<sha256>"} for n in names]
         call = ScriptCall(template="windows/50-deliver.ps1", runtime={"files": shown})
     else:
-        call = ScriptCall(template="linux/50-delivered.sh", runtime={"files": ["NAME=SHA-256"]})
+        call = DELIVERED
 
     def lacking(world: World) -> list[str]:
-        digests = world.host.digests
-        wanted = unimported(settings, machine, world)
-        unresolved = [name for name in wanted if name not in digests]
-        known = {name: digests[name] for name in wanted if name in digests}
-        return unresolved + world.machine(machine.name).get(Delivered).lacks(known)
+        return undelivered(world, machine.name, unimported(settings, machine, world))
 
     def check(_: Settings, world: World) -> Judgement:
         absent = lacking(world)
@@ -100,7 +92,7 @@ def _deliver(settings: Settings, machine: Machine, archives: Sequence[Archive]) 
             depot = cast(Depot, ctx.shared["depot"])
             ctx.run(call, files=[{"name": n, "url": depot.url(n), "digest": digests[n]} for n in absent])
         else:
-            ctx.run(call, uploads=uploads(ctx, absent), files=[f"{name}={digests[name]}" for name in absent])
+            upload(ctx, absent)
 
     # Windows pulls once nothing restarts it any more: archives are large.
     before = (f"containerd@{machine.name}", "depot-images") if windows else (f"up@{machine.name}",)

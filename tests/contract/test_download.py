@@ -68,6 +68,17 @@ def origin() -> Iterator[Origin]:
                 self.answer(200, b"<html>sign in</html>", "text/html; charset=utf-8")
             elif what == "flipped":
                 self.answer(200, b"X" + BODY[1:])
+            elif what == "nowhere":
+                self.send_response(302)
+                self.send_header("Location", "http://[::nowhere")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+            elif what == "unknown-length":
+                self.send_response(206)
+                self.send_header("Content-Range", f"bytes {start}-{len(BODY) - 1}/*")
+                self.send_header("Content-Length", str(len(BODY) - start))
+                self.end_headers()
+                self.wfile.write(BODY[start:])
             elif what == "bad-range":
                 self.answer(416 if start else 200, b"" if start else BODY)
             else:
@@ -123,8 +134,9 @@ def test_a_file_arrives_and_is_pinned(tmp_path: Path, origin: Origin, script: li
     assert made.facts().cached == {"file.bin"}
 
 
-def test_a_cut_download_goes_on_where_it_stopped(tmp_path: Path, origin: Origin) -> None:
-    origin.script = ["cut", "good"]
+@pytest.mark.parametrize("how", ["good", "unknown-length"])
+def test_a_cut_download_goes_on_where_it_stopped(tmp_path: Path, origin: Origin, how: str) -> None:
+    origin.script = ["cut", how]
     store(tmp_path, origin).fetch("file.bin", Deadline(30))
     assert origin.ranges == [None, "bytes=524288-"]
 
@@ -150,6 +162,7 @@ def test_the_second_time_costs_no_request(tmp_path: Path, origin: Origin) -> Non
         (["html"], "a web page came instead"),
         (["flipped"], "is not the one expected"),
         (["cut"], "cut short|cannot fetch"),
+        (["nowhere"], "leads to, no address that can be asked"),
     ],
 )
 def test_what_is_wrong_is_refused_and_not_kept(tmp_path: Path, origin: Origin, script: list[str], says: str) -> None:

@@ -229,6 +229,12 @@ def test_the_token_is_shown_to_the_registry_and_nobody_else(tmp_path: Path, fake
         assert {one.authorization for one in storage.asked} == {None}
 
 
+def test_a_redirect_to_what_is_no_address(tmp_path: Path, fake: FakeRegistry) -> None:
+    fake.blobs_at = "http://[::nowhere"
+    with pytest.raises(ArtifactError, match="leads to, no address that can be asked"):
+        pull(tmp_path, fake.hold("thing", "v1", THING))
+
+
 def test_netrc_has_no_part_in_it(tmp_path: Path, fake: FakeRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password from-netrc\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
