@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,6 +24,8 @@ def environment(folder: Path = TEMPLATES) -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    # Jinja's own is for HTML: it writes <, > and & as escapes, which nobody can read in YAML.
+    made.filters["tojson"] = json.dumps
     made.filters["ps"] = quoting.powershell
     made.filters["sh"] = quoting.shell
     made.filters["rb"] = quoting.ruby

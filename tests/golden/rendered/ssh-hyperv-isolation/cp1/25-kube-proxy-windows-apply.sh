@@ -243,18 +243,21 @@ ask() {
     limited kubectl --kubeconfig=/etc/kubernetes/admin.conf --request-timeout=10s "$@" 2>&1
 }
 
-# DaemonSets and Deployments, "<namespace>/<name>": how many pods there should be and are ready, and which manifest.
+# DaemonSets and Deployments, "<namespace>/<name>": how many pods there should be and are ready, which manifest made
+# them, and the image of their first container.
 facts_cluster_workloads() {
-    local answer kind space name wanted ready replicas available digest list=''
-    if ! answer="$(ask get daemonsets,deployments --all-namespaces -o jsonpath='{range .items[*]}{.kind}|{.metadata.namespace}|{.metadata.name}|{.status.desiredNumberScheduled}|{.status.numberReady}|{.spec.replicas}|{.status.readyReplicas}|{.metadata.annotations.hybrid/digest}{"\n"}{end}')"; then
+    local answer kind space name wanted ready replicas available digest image list='' entry
+    if ! answer="$(ask get daemonsets,deployments --all-namespaces -o jsonpath='{range .items[*]}{.kind}|{.metadata.namespace}|{.metadata.name}|{.status.desiredNumberScheduled}|{.status.numberReady}|{.spec.replicas}|{.status.readyReplicas}|{.metadata.annotations.hybrid/digest}|{.spec.template.spec.containers[0].image}{"\n"}{end}')"; then
         unknown "$answer"
         return 0
     fi
-    while IFS='|' read -r kind space name wanted ready replicas available digest; do
+    while IFS='|' read -r kind space name wanted ready replicas available digest image; do
         case "$kind" in
-            DaemonSet) list="$list${list:+, }$(json_text "$space/$name"): {\"wanted\": ${wanted:-0}, \"ready\": ${ready:-0}, \"digest\": $(json_text "$digest")}" ;;
-            Deployment) list="$list${list:+, }$(json_text "$space/$name"): {\"wanted\": ${replicas:-0}, \"ready\": ${available:-0}, \"digest\": $(json_text "$digest")}" ;;
+            DaemonSet) entry="\"wanted\": ${wanted:-0}, \"ready\": ${ready:-0}" ;;
+            Deployment) entry="\"wanted\": ${replicas:-0}, \"ready\": ${available:-0}" ;;
+            *) continue ;;
         esac
+        list="$list${list:+, }$(json_text "$space/$name"): {$entry, \"digest\": $(json_text "$digest"), \"image\": $(json_text "$image")}"
     done <<< "$answer"
     printf '{"workloads": %s}' "{$list}"
 }
