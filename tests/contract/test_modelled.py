@@ -91,8 +91,19 @@ def test_detached_work_is_followed_and_picked_up(modelled: Modelled, monkeypatch
     second.close()
 
 
-def test_a_restart_is_proved(modelled: Modelled, brisk: None) -> None:
-    guest = modelled.guest()
+def test_a_restart_is_proved(modelled: Modelled, brisk: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    guest, machine = modelled.guest(), modelled.machine
+    # It goes down when we have its answer and hang up: the seconds that it has left after a restart was asked for.
+    monkeypatch.setattr(machine.latencies, "seconds", lambda name: 3600.0 if name == "reboot-lag" else 0.0)
+    reset = guest.reset
+
+    def hang_up() -> None:
+        reset()
+        if machine.restart_pending:
+            with machine.state.change() as data:
+                data["power"]["down_at"] = 0.0
+
+    monkeypatch.setattr(guest, "reset", hang_up)
     before = guest.boot_id(Deadline(30))
     assert guest.boot_id(Deadline(30)) == before
     # Windows tells its boot time in whole seconds.
