@@ -27,6 +27,7 @@ from provision.host.commands import kill_group, run, spawn_background
 from provision.host.workspace import PRODUCT
 from tests.kubernetes_like import Repo, make
 from tests.needs import lack, need
+from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.real
 
@@ -71,7 +72,7 @@ class Workshop:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=2 * PATIENCE,
             check=False,
         )
 
@@ -143,12 +144,16 @@ class Wine:
     def ready(self, library: Path) -> None:
         system = self.prefix / "drive_c" / "windows" / "system32"
         # Wine writes it when the prefix is whole.
-        poll(lambda: ((self.prefix / "system.reg").is_file() or None, "wineboot is at work"), Deadline(120), every=0.2)
+        poll(
+            lambda: ((self.prefix / "system.reg").is_file() or None, "wineboot is at work"),
+            Deadline(2 * PATIENCE),
+            every=0.2,
+        )
         if not (system / library.name).exists():
             shutil.copy(library, system)
 
     def says(self, program: Path, *words: str) -> str:
-        done = run([self.program, str(program), *words], timeout=120, env=self.environment)
+        done = run([self.program, str(program), *words], timeout=PATIENCE, env=self.environment)
         return done.require(f"{program.name} under Wine").out.strip()
 
 
@@ -166,10 +171,10 @@ def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wine]:
         (folder / "prng.c").write_text(_PRNG)
         library = folder / "bcryptprimitives.dll"
         argv = [compiler, "-shared", "-o", str(library), str(folder / "prng.c"), "-ladvapi32"]
-        run(argv, timeout=60).require("building bcryptprimitives.dll")
+        run(argv, timeout=PATIENCE).require("building bcryptprimitives.dll")
         yield prefix
     finally:
-        run([server, "-k"], timeout=30, env=prefix.environment)
+        run([server, "-k"], timeout=PATIENCE, env=prefix.environment)
         kill_group(started)
 
 
@@ -314,7 +319,7 @@ def test_linux_programs_tests_and_helpers(workshop: Workshop, built: Mapping[str
         shutil.copyfile(files[name], file)
         file.chmod(0o755)
         asks = {"kubeadm": ["version", "-o", "short"], "kubectl": ["version"]}.get(name, ["--version"])
-        said = run([str(file), *asks], timeout=30).out.split()
+        said = run([str(file), *asks], timeout=PATIENCE).out.split()
         assert said[-1] == f"v1.37.0-alpha.1.5+{commit[:14]}", name
     check_program(files["ginkgo"], "linux")
     check_program(files["e2e.test"], "linux", "amd64", answer["sources"][0]["version"])
@@ -332,7 +337,7 @@ def test_two_builds_of_one_commit_at_once_build_it_once(
 ) -> None:
     words = ("--remote", workshop.repo.url, "--sha", workshop.repo.commits["second"])
     both = [workshop.begun(*words) for _ in range(2)]
-    answers = [json.loads(process.communicate(timeout=120)[0]) for process in both]
+    answers = [json.loads(process.communicate(timeout=2 * PATIENCE)[0]) for process in both]
     assert [process.returncode for process in both] == [0, 0]
     fresh = [sorted(row["name"] for row in answer["built"] if row["fresh"]) for answer in answers]
     assert sorted(fresh) == [[], ["kube-proxy.exe", "kubelet.exe"]]
@@ -361,13 +366,12 @@ def test_a_build_that_is_ended_leaves_everything_as_it_was(
     # Unoptimised, nothing is in the cache yet: it takes seconds.
     words = ("--remote", workshop.repo.url, "--sha", workshop.repo.commits["master"], "--debug")
     process = workshop.begun(*words)
-    poll(lambda: (_at_work(workshop) or None, "no compiler yet"), Deadline(60), every=0.05)
+    until(lambda: _at_work(workshop), "a compiler")
     os.kill(process.pid, how)
-    process.communicate(timeout=20)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == code
     # A killed parent cannot end them; Go ends at its next word, which nobody hears.
-    patience = 30 if how == signal.SIGKILL else 3
-    poll(lambda: (not workshop.compilers() or None, "compilers at work"), Deadline(patience), every=0.1)
+    until(lambda: not workshop.compilers(), "the end of the compilers")
     kept = workshop.kept()
     if how == signal.SIGKILL:
         kept = {name: data for name, data in kept.items() if not name.startswith("tmp/build-")}

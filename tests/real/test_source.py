@@ -25,11 +25,12 @@ from provision.build import source_git
 from provision.build.base import Source
 from provision.build.source import Sources
 from provision.clock import Deadline
-from provision.errors import ArtifactError, DeadlineExceeded
+from provision.errors import ArtifactError, DeadlineExceeded, HostError
 from provision.settings.model import Network, Settings
 from tests.http_servers import Server
 from tests.kubernetes_like import Repo, make
 from tests.needs import need
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def sources(tmp_path: Path, heard: Heard) -> Sources:
 
 
 def soon() -> Deadline:
-    return Deadline(60, "the test")
+    return Deadline(PATIENCE, "the test")
 
 
 def resolve(sources: Sources, repo: Repo, word: str, compatibility: str | None = None) -> Source:
@@ -307,9 +308,16 @@ def test_a_stop_is_heard(sources: Sources, no_proxy: None) -> None:
     stop = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/x.git"
-        threading.Timer(0.5, stop.set).start()
+        asked: list[socket.socket] = []  # kept open: git waits for an answer
+
+        def stop_when_asked() -> None:
+            asked.append(server.accept()[0])
+            stop.set()
+
+        threading.Thread(target=stop_when_asked, daemon=True).start()
         with pytest.raises(ArtifactError, match="was stopped"):
             sources.resolve("kubernetes", url, "master", soon(), stop=stop)
+    asked[0].close()
 
 
 def test_offline_only_this_computer_is_asked(repo: Repo, tmp_path: Path, no_proxy: None) -> None:
@@ -369,6 +377,20 @@ def test_files_that_have_to_be_fetched_again_come_by_the_proxy_and_not_offline(
             assert all(path.startswith("http://git.test/k.git/") for path in Counting.asked)
 
 
+def test_a_git_that_does_not_hear_us_is_not_asked(
+    sources: Sources, repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    old = tmp_path / "bin" / "git"
+    old.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\necho git version 2.25.1\n')
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{old.parent}:{os.environ['PATH']}")
+    for ask in (lambda: resolve(sources, repo, "master"), lambda: sources.capture("kubernetes", repo.path, soon())):
+        with pytest.raises(HostError, match=r"git is too old to build from source: git version 2\.25\.1"):
+            ask()
+    assert set((tmp_path / "asked").read_text().split()) == {"version"}
+
+
 # Killed runs, and several at once
 
 
@@ -389,7 +411,7 @@ def test_killed_at_any_moment_the_next_run_is_right(repo: Repo, tmp_path: Path) 
         "from provision.clock import Deadline\n"
         "sources = Sources(Path(sys.argv[1]), lambda line: None)\n"
         "for word in sys.argv[3:]:\n"
-        "    with sources.files(sources.resolve('kubernetes', sys.argv[2], word, Deadline(60)), Deadline(60)): pass\n"
+        "    with sources.files(sources.resolve('kubernetes', sys.argv[2], word, Deadline(120)), Deadline(120)): pass\n"
     )
     words = ["v1.36.0", "release-1.36", "master", "pull/7"]
     pause = random.Random(7)
@@ -415,8 +437,8 @@ def test_a_disk_without_room_leaves_nothing_behind(repo: Repo, tmp_path: Path) -
         "from provision.clock import Deadline\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))\n"
         "sources = Sources(Path(sys.argv[1]), print)\n"
-        "source = sources.resolve('kubernetes', sys.argv[2], sys.argv[3], Deadline(60))\n"
-        "with sources.files(source, Deadline(60)): pass\n"
+        "source = sources.resolve('kubernetes', sys.argv[2], sys.argv[3], Deadline(120))\n"
+        "with sources.files(source, Deadline(120)): pass\n"
     )
     cache = tmp_path / "cache"
     argv = [sys.executable, "-c", program, str(cache), repo.url, repo.commits["master"]]

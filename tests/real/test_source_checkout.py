@@ -24,6 +24,7 @@ from provision.errors import ArtifactError, HostError, ProvisionError
 from provision.host.commands import Completed
 from tests.kubernetes_like import Repo, make
 from tests.needs import need
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def sources(tmp_path: Path, said: list[str]) -> Sources:
 
 
 def soon() -> Deadline:
-    return Deadline(60, "the test")
+    return Deadline(PATIENCE, "the test")
 
 
 def capture(sources: Sources, path: Path) -> Source:
@@ -179,7 +180,7 @@ def test_nothing_changes_when_it_is_killed(repo: Repo, tmp_path: Path) -> None:
         "from provision.clock import Deadline\n"
         "sources = Sources(Path(sys.argv[1]), lambda line: None)\n"
         "while True:\n"
-        "    with sources.files(sources.capture('kubernetes', Path(sys.argv[2]), Deadline(60)), Deadline(60)): pass\n"
+        "    with sources.files(sources.capture('kubernetes', Path(sys.argv[2]), Deadline(120)), Deadline(120)): pass\n"
     )
     chance = random.Random(3)
     for _ in range(6):
