@@ -153,7 +153,7 @@ def _rest(bench: Bench) -> None:
             running = [task["name"] for task in data.get("tasks", {}).values() if task["state"] == "Running"]
         return (None if running else True), f"{running} run"
 
-    poll(resting, Deadline(10), every=0.01)
+    poll(resting, Deadline(120), every=0.01)
 
 
 def boot(bench: Bench, out: Write, err: Write, killed: threading.Event) -> int:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from provision.clock import Deadline, poll
 from provision.errors import StepFailed
 from provision.rehearsal.models.windows_hns import NotPossible
 from provision.rehearsal.standin import standin
@@ -16,6 +15,7 @@ from provision.render.engine import render
 from provision.steps.base import Missing, Satisfied
 from tests.scenarios import windows_bench
 from tests.scenarios.windows_bench import Bench
+from tests.waiting import PATIENCE, until
 
 FLAGS = "--cgroups-per-qos=false --enforce-node-allocatable="
 
@@ -121,7 +121,7 @@ def test_without_the_restart_no_pod_can_run(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (lambda _: setattr(windows_bench.Api, "kubernetes_version", "v1.35.0"), "does not fit the control plane"),
+        (lambda b: setattr(b.master.api, "kubernetes_version", "v1.35.0"), "does not fit the control plane"),
         (lambda b: b.machine.files.remove("C:\\k\\kubelet.exe"), "kubelet"),
         (lambda b: b.machine.files.remove("C:\\Windows\\System32\\xcopy.exe"), "xcopy"),
         (lambda b: b.master.power_off(), "deadline exceeded"),
@@ -135,7 +135,6 @@ def test_a_join_is_refused(
     bench = Bench(tmp_path)
     bench.all("egress")
     token, pinned = windows_bench.TOKEN, windows_bench.CA_HASH
-    monkeypatch.setattr(windows_bench.Api, "kubernetes_version", "v1.36.4")
     monkeypatch.setattr(windows_bench, "TOKEN", token)
     monkeypatch.setattr(windows_bench, "CA_HASH", pinned)
     master_call = {"token": token, "ca_hash": pinned, "endpoint": f"{windows_bench.MASTER}:6443"}
@@ -243,9 +242,9 @@ def test_kube_proxy_runs_until_it_is_ended(joined: Bench) -> None:
     killed = threading.Event()
     runner = threading.Thread(target=proxy, args=(joined, killed), daemon=True)
     runner.start()
-    poll(lambda: (True if joined.machine.proxy_runs else None, "not yet"), Deadline(20), every=0.02)
+    until(lambda: joined.machine.proxy_runs, "kube-proxy")
     killed.set()
-    runner.join(10)
+    runner.join(PATIENCE)
     assert not runner.is_alive()
     assert not joined.machine.proxy_runs
 
