@@ -9,17 +9,21 @@ from types import MappingProxyType
 from typing import Annotated, Any
 
 import yaml
-from filelock import FileLock
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from provision.artifacts.base import ArtifactSpec
+from provision.clock import Deadline
 from provision.errors import ArtifactError, Refused
 from provision.host.files import write_atomically
+from provision.host.lock import only_one
 
 _HEADER = """\
 # What this cluster is made of: made by `invoke up`, one entry a file. Commit it to make the same cluster again;
 # `invoke lock` asks the publishers for newer ones and shows what changes.
 """
+
+
+_PATIENCE = 30.0  # seconds for another run that writes it, which takes it some milliseconds
 
 
 def _one_line(text: str) -> str:
@@ -134,8 +138,8 @@ class ArtifactLock:
         Raises:
             ArtifactError: a new value does not belong into a lock, or the file was damaged meanwhile.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self._thread, FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=30):
+        lock = self.path.with_name(f".{self.path.name}.lock")
+        with self._thread, only_one(lock, Deadline(_PATIENCE), str(self.path)):
             before = self._read()
             sections = {name: getattr(before, name) for name in Document.model_fields} | dict(make(before))
             self._now = self._valid(sections)

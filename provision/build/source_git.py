@@ -13,15 +13,17 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from provision.artifacts.web import shown
 from provision.clock import Deadline
-from provision.errors import ArtifactError
+from provision.errors import ArtifactError, HostError
 from provision.host.commands import Completed, run, tail
 
 # What an outer git (a hook, an alias) would tell an inner one.
@@ -82,6 +84,8 @@ _FETCHING = {
 }
 # What a remote is called in arguments: no name that a user's own configuration may say something of.
 REMOTE = "hybrid-source"
+# The first that reads settings from its environment; an older one passes over them, and would start hooks.
+_OLDEST = (2, 31)
 _NO_PLACE = re.compile("No space left on device|Disk quota exceeded|Read-only file system|File too large")
 _SSH = re.compile(r"^(ssh|git\+ssh)://|^[^/:]+:(?!//)")
 
@@ -194,11 +198,27 @@ class Git:
         on_line: Callable[[str], None] | None = None,
     ) -> Completed:
         whole: dict[str, str | None] = {**dict.fromkeys(_OUTER), **_QUIET, **env}
-        program = ["git", *argv]
-        done = run(program, timeout=deadline.remaining(), cwd=cwd, env=whole, on_line=on_line, stop=self.stop)
+        _require_new(shutil.which("git") or "git")
+        done = run(["git", *argv], timeout=deadline.remaining(), cwd=cwd, env=whole, on_line=on_line, stop=self.stop)
         if self.stop is not None and self.stop.is_set():
             raise ArtifactError(f"git {argv[0]} was stopped", remedy="run it again: it goes on from here")
         return done
+
+
+@cache
+def _require_new(program: str) -> None:
+    """Refuse a git that does not do what we tell it.
+
+    Raises:
+        HostError: it is too old, or there is none.
+    """
+    said = run([program, "version"], timeout=30).out.strip()
+    found = re.search(r"(\d+)\.(\d+)", said)
+    if found is not None and (int(found[1]), int(found[2])) < _OLDEST:
+        raise HostError(
+            f"{program} is too old to build from source: {said}",
+            remedy=f"install git {_OLDEST[0]}.{_OLDEST[1]} or newer, and put it first on PATH",
+        )
 
 
 def unreachable(remote: str, said: str) -> ArtifactError:

@@ -385,9 +385,10 @@ def test_a_git_that_does_not_hear_us_is_not_asked(
     old.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\necho git version 2.25.1\n')
     old.chmod(0o755)
     monkeypatch.setenv("PATH", f"{old.parent}:{os.environ['PATH']}")
-    for ask in (lambda: resolve(sources, repo, "master"), lambda: sources.capture("kubernetes", repo.path, soon())):
-        with pytest.raises(HostError, match=r"git is too old to build from source: git version 2\.25\.1"):
-            ask()
+    with pytest.raises(HostError, match=r"git is too old to build from source: git version 2\.25\.1"):
+        resolve(sources, repo, "master")
+    with pytest.raises(HostError, match="is too old"):
+        sources.capture("kubernetes", repo.path, soon())
     assert set((tmp_path / "asked").read_text().split()) == {"version"}
 
 

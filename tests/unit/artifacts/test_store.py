@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from provision.artifacts import lock
 from provision.artifacts.base import ArtifactSpec
 from provision.artifacts.checksums import published_digest
 from provision.artifacts.download import mirrored
 from provision.artifacts.lock import ArtifactLock
+from provision.clock import Deadline
 from provision.errors import ArtifactError, Refused
+from provision.host.lock import only_one
 
 DIGEST = "a" * 64
 SPEC = ArtifactSpec(name="runc", version="1.3.3", url="https://host/v1.3.3/runc.amd64", checksum_url=None)
@@ -60,6 +63,18 @@ def test_two_writers_keep_each_others_entries(tmp_path: Path) -> None:
     one.pin(SPEC, sha256=DIGEST, size=3, checked=True)
     two.pin(ArtifactSpec(name="x", version="1", url="u", checksum_url=None), sha256=DIGEST, size=1, checked=False)
     assert set(ArtifactLock(tmp_path / "lock.yaml").entries) == {"runc", "x"}
+
+
+def test_a_lock_that_another_run_does_not_let_go_of_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "_PATIENCE", 0.0)
+    mine = ArtifactLock(tmp_path / "lock.yaml")
+    with (
+        only_one(tmp_path / ".lock.yaml.lock", Deadline(0), "by another"),
+        pytest.raises(ArtifactError, match="lock.yaml: another run has been at work on it"),
+    ):
+        mine.pin_word("kubernetes.version 1.36", "1.36.4")
 
 
 @pytest.mark.parametrize("text", ["artifacts: [", "artifacts: {runc: {sha256: short}}", "just words"])
