@@ -29,7 +29,7 @@ KUBEADM: Mapping[str, KubeadmImages] = {
     "1.32": KubeadmImages(etcd="3.5.24-0", coredns="v1.11.3"),
     "1.31": KubeadmImages(etcd="3.5.24-0", coredns="v1.11.3"),
 }
-"""Source: `kubeadm config images list` of 1.36.3 and 1.36.5 as users published it; of the other minors
+"""Source: `kubeadm config images list` of 1.36.3 as users published it; of the other minors
 DefaultEtcdVersion and CoreDNSVersion in cmd/kubeadm/app/constants/constants.go of a late patch."""
 
 CALICO_LINUX = (

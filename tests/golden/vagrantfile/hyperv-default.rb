@@ -33,6 +33,8 @@ Vagrant.configure("2") do |config|
   config.vm.define "cp1" do |node|
     node.vm.box = "gusztavvargadr/ubuntu-server-2404-lts"
     node.vm.boot_timeout = 900
+    # After a minute, Vagrant's own limit, a busy machine would lose its power in the middle of its writing.
+    node.vm.graceful_halt_timeout = 180
     node.vm.network "public_network", bridge: "Default Switch"
     node.trigger.after :up do |trigger|
       trigger.name = "The cluster's card"
@@ -54,9 +56,10 @@ Vagrant.configure("2") do |config|
   config.vm.define "winw1" do |node|
     node.vm.box = "gusztavvargadr/windows-server-2022-standard-core"
     node.vm.boot_timeout = 900
+    # After a minute, Vagrant's own limit, a busy machine would lose its power in the middle of its writing.
+    node.vm.graceful_halt_timeout = 180
     node.vm.guest = :windows
     node.vm.communicator = "winrm"
-    node.vm.graceful_halt_timeout = 180
     node.winrm.username = "vagrant"
     node.winrm.password = "vagrant"
     node.winrm.timeout = 900

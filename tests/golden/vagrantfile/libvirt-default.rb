@@ -10,6 +10,8 @@ Vagrant.configure("2") do |config|
   config.vm.define "cp1" do |node|
     node.vm.box = "gusztavvargadr/ubuntu-server-2404-lts"
     node.vm.boot_timeout = 900
+    # After a minute, Vagrant's own limit, a busy machine would lose its power in the middle of its writing.
+    node.vm.graceful_halt_timeout = 180
     node.vm.network "private_network",
       ip: "192.168.56.10",
       mac: "005056070F42",
@@ -30,9 +32,10 @@ Vagrant.configure("2") do |config|
   config.vm.define "winw1" do |node|
     node.vm.box = "gusztavvargadr/windows-server-2022-standard-core"
     node.vm.boot_timeout = 900
+    # After a minute, Vagrant's own limit, a busy machine would lose its power in the middle of its writing.
+    node.vm.graceful_halt_timeout = 180
     node.vm.guest = :windows
     node.vm.communicator = "winrm"
-    node.vm.graceful_halt_timeout = 180
     node.winrm.username = "vagrant"
     node.winrm.password = "vagrant"
     node.winrm.timeout = 900

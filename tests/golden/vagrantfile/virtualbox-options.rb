@@ -13,6 +13,8 @@ Vagrant.configure("2") do |config|
     node.vm.box = "lab/debian"
     node.vm.box_version = "12.1"
     node.vm.boot_timeout = 900
+    # After a minute, Vagrant's own limit, a busy machine would lose its power in the middle of its writing.
+    node.vm.graceful_halt_timeout = 180
     node.vm.network "private_network",
       ip: "192.168.56.10",
       mac: "005056070F42",
@@ -38,9 +40,10 @@ Vagrant.configure("2") do |config|
     node.vm.box = "lab/win"
     node.vm.box_url = "https://boxes.example/win.json"
     node.vm.boot_timeout = 900
+    # After a minute, Vagrant's own limit, a busy machine would lose its power in the middle of its writing.
+    node.vm.graceful_halt_timeout = 180
     node.vm.guest = :windows
     node.vm.communicator = "winrm"
-    node.vm.graceful_halt_timeout = 180
     node.winrm.username = "vagrant"
     node.winrm.password = "vagrant"
     node.winrm.timeout = 900
@@ -70,9 +73,10 @@ Vagrant.configure("2") do |config|
     node.vm.box = "hybrid/win2022"
     node.vm.box_url = "file:///boxes/win2022.box"
     node.vm.boot_timeout = 900
+    # After a minute, Vagrant's own limit, a busy machine would lose its power in the middle of its writing.
+    node.vm.graceful_halt_timeout = 180
     node.vm.guest = :windows
     node.vm.communicator = "ssh"
-    node.vm.graceful_halt_timeout = 180
     node.vm.network "private_network",
       ip: "192.168.56.12",
       mac: "0050563E3B30",
