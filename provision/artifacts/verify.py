@@ -6,6 +6,7 @@ looked at here.  A publisher's digest says that a file is the published one; thi
 
 from __future__ import annotations
 
+import errno
 import gzip
 import posixpath
 import re
@@ -175,8 +176,12 @@ def _zip_members(spec: ArtifactSpec, path: Path, *, programs: bool) -> Iterator[
                         _judge_program(spec, info.filename, start, spec.os)
                     while stream.read(_PIECE):
                         """To its end, where its checksum is checked."""
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, struct.error) as error:
         raise _bad(spec, "its archive is damaged", str(error)) from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a place before the file's beginning; all else is the disk's own trouble
+            raise
+        raise _bad(spec, "its archive is damaged", "a part of it is said to lie outside of it") from error
 
 
 def _judge_program(spec: ArtifactSpec, name: str, start: bytes, os: Os) -> None:
