@@ -84,6 +84,8 @@ _PLANE: dict[str, How] = {
     "{cni}.version": IN_PLACE,
     "flannel.backend": AGAIN,
 }
+# Values that no step brings about on a machine that has another: a way out is never taken from it again.
+_ONLY_AT_FIRST: frozenset[tuple[str, str]] = frozenset({("network.egress", "none")})
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,12 @@ def compare(old: Stamp, settings: Settings, machine: str) -> list[Change]:
     now = stamp(settings, machine).settings
     ways = _fields(settings, machine)
     return [
-        Change(field, before.get(field), now.get(field), ways.get(field, AGAIN) == IN_PLACE)
+        Change(
+            field,
+            before.get(field),
+            now.get(field),
+            ways.get(field, AGAIN) == IN_PLACE and (field, str(now.get(field))) not in _ONLY_AT_FIRST,
+        )
         for field in [*now, *(field for field in before if field not in now)]
         if before.get(field) != now.get(field)
     ]

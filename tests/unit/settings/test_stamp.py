@@ -36,6 +36,9 @@ def test_the_same_settings_have_the_same_stamp(loading: Loader) -> None:
         ("winw1", "kubernetes.kubelet_config={maxPods: 50}", "kubernetes.kubelet_config", False),
         ("winw1", "kubernetes.feature_gates={InPlacePodVerticalScaling: true}", "kubernetes.feature_gates", False),
         ("winw1", "features.node_log_query=false", "features.node_log_query", False),
+        ("winw1", "network.egress=192.168.56.1", "network.egress", True),
+        ("winw1", "network.egress=none", "network.egress", False),
+        ("cp1", "network.egress=none", "network.egress", False),
         ("winw1", "features.hyperv_isolation=true", "features.hyperv_isolation", True),
     ],
 )
