@@ -20,7 +20,8 @@ from provision.rehearsal.ssh_server import make_host_key, serve_ssh
 from provision.rehearsal.wsman_server import serve_wsman
 from provision.secrets import Secret
 
-from .boxes import PASSWORD, USER, LinuxBox, WindowsBox
+from .boxes import PASSWORD, USER, LinuxBox
+from .boxes_windows import WindowsBox
 from .wire import Wire
 
 HOST_KEY = make_host_key()

@@ -12,17 +12,16 @@ from time import monotonic, sleep
 
 import pytest
 
-from tests.scenarios.processes import Folder
+from tests.scenarios.processes import Folder, folder
 from tests.waiting import PATIENCE
 
 
 @pytest.fixture
 def work(tmp_path: Path) -> Iterator[Folder]:
-    made = Folder(tmp_path / "w", machines=[{"name": "cp1", "os": "linux", "role": "control-plane"}])
-    made.up()
-    pid = process(made)
-    yield made
-    made.run("destroy", "--yes")
+    with folder(tmp_path / "w", machines=[{"name": "cp1", "os": "linux", "role": "control-plane"}]) as made:
+        made.up()
+        pid = process(made)
+        yield made
     assert gone(pid), "the process of a destroyed rehearsal still runs"
 
 
