@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from ipaddress import IPv4Network
 from typing import ClassVar, Literal
 
@@ -73,10 +73,11 @@ class PortRange(_Part):
 
 
 class TimeService(_Part):
-    """``start`` is Auto, Manual or Disabled."""
+    """``start`` is Auto, Manual or Disabled; ``triggered``: Windows starts and ends it by membership in a domain."""
 
     state: str
     start: str
+    triggered: bool
 
 
 class NodeSettings(Section):
@@ -225,12 +226,17 @@ class Kubelet(Section):
     config: str
     authority: str = ""
 
-    def lacks(self) -> tuple[str, ...]:
-        """Flags that kubeadm wrote and that the service does not have."""
+    def whole(self, command: str, gone: Collection[str]) -> str:
+        """The command line that the service should have: ours, and the flags that only kubeadm names.
+
+        Args:
+            command: our command line.
+            gone: flags (``--name``) that this kubelet does not have any more.
+        """
         match = re.match(r'KUBELET_KUBEADM_ARGS="?(.*?)"?$', self.flags.strip(), re.DOTALL)
         written = match[1].split() if match else []
-        present = set(self.command.split())
-        return tuple(flag for flag in written if flag not in present)
+        not_again = {word.partition("=")[0] for word in command.split()} | set(gone)
+        return " ".join([command, *(word for word in written if word.partition("=")[0] not in not_again)])
 
 
 class HnsNetwork(_Part):

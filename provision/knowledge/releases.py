@@ -217,6 +217,16 @@ def removed_kubelet_flags(version: str) -> tuple[str, ...]:
     )
 
 
+def kubeadm_pause_flag(version: str) -> str:
+    """The image that this kubeadm gives every kubelet as ``--pod-infra-container-image``; empty since it stopped.
+
+    Source: kubernetes#133778 (1.35), as old as the flag's removal from the kubelet.
+    """
+    if "--pod-infra-container-image" in removed_kubelet_flags(version):
+        return ""
+    return f"registry.k8s.io/pause:{kubernetes(version).pause}"
+
+
 def proxy_gates(version: str) -> dict[str, bool]:
     """The feature gates that kube-proxy on Windows has to be started with."""
     return dict(kubernetes(version).proxy_gates)

@@ -47,6 +47,11 @@ def kubelet_command(settings: Settings, machine: Machine) -> str:
     if not knowledge.kubernetes(settings.kubernetes.version).instance_config:
         # Newer kubeadm writes the socket into the kubelet's configuration instead.
         flags["container-runtime-endpoint"] = CRI_SOCKET
+    pause = knowledge.kubeadm_pause_flag(settings.kubernetes.version)
+    if pause:
+        # It means nothing any more, but kubeadm writes it. Of a later kubelet, which does not start with it, this
+        # command line is another one: it does not stay behind as a flag that was added after the join would.
+        flags["pod-infra-container-image"] = pause
     flags |= settings.kubernetes.extra_args.get("kubelet", {})
     words = " ".join(f"--{name}={_value(value)}" for name, value in flags.items())
     log = "--log-file=C:\\var\\log\\kubelet\\kubelet.log"
@@ -59,19 +64,26 @@ def _value(value: str) -> str:
     return f'"{value}"' if not value or any(c.isspace() for c in value) else value
 
 
+def command_faults(now: Kubelet, wanted: str) -> list[str]:
+    """What is wrong with the command line of the kubelet's service, for people."""
+    if now.command == wanted:
+        return []
+    has, should = now.command.split(), wanted.split()
+    lacks, more = [w for w in should if w not in has], [w for w in has if w not in should]
+    said = [f"lacks {' '.join(lacks)}"] * bool(lacks) + [f"has {' '.join(more)}"] * bool(more)
+    return [f"its command line {' and '.join(said) or 'is another one'}"]
+
+
 def kubelet_service_step(settings: Settings, machine: Machine) -> Step:
     """The kubelet is a service with the right command line; kubeadm starts it."""
-    command = kubelet_command(settings, machine)
+    command, gone = kubelet_command(settings, machine), knowledge.removed_kubelet_flags(settings.kubernetes.version)
 
     def check(_: Settings, world: World) -> Judgement:
         now = world.machine(machine.name).get(Kubelet)
         if now.service == "absent":
             return Missing("there is no service kubelet")
         wrong = [] if now.start == "Auto" else ["it does not start with Windows"]
-        if now.command != command and not now.command.startswith(f"{command} "):
-            present = set(now.command.split())
-            lacks = [word for word in command.split() if word not in present]
-            wrong.append(f"its command line lacks {' '.join(lacks)}" if lacks else "its command line is another one")
+        wrong += command_faults(now, now.whole(command, gone))
         return verdict(wrong, "the service kubelet is as it should be")
 
     return Step(
@@ -83,7 +95,7 @@ def kubelet_service_step(settings: Settings, machine: Machine) -> Step:
         reads=frozenset({"kubelet"}),
         changes=("kubelet",),
         check=check,
-        scripts=(ScriptCall(template="windows/70-kubelet-service.ps1", parameters={"command": command}),),
+        scripts=(ScriptCall(template="windows/70-kubelet-service.ps1", parameters={"command": command, "gone": gone}),),
         timeout=settings.timeouts.step,
     )
 
@@ -108,6 +120,7 @@ def join_config(settings: Settings, machine: Machine, *, endpoint: str, token: s
 def join_step(settings: Settings, machine: Machine) -> Step:
     """kubeadm has joined the machine, and the kubelet runs with every flag that kubeadm wrote."""
     master = settings.control_plane
+    command, gone = kubelet_command(settings, machine), knowledge.removed_kubelet_flags(settings.kubernetes.version)
 
     def elsewhere(facts: Kubelet) -> bool:
         return facts.joined and f"//{master.address}:" not in facts.server
@@ -123,8 +136,7 @@ def join_step(settings: Settings, machine: Machine) -> Step:
             wrong.append(LEFT_BEHIND)
         if now.service != "Running":
             wrong.append(f"the kubelet is {now.service}")
-        if now.lacks():
-            wrong.append(f"the kubelet lacks {' '.join(now.lacks())}")
+        wrong += command_faults(now, now.whole(command, gone))
         return verdict(wrong, f"it has joined {now.server}, the kubelet runs")
 
     # What `invoke render` shows.
@@ -132,6 +144,7 @@ def join_step(settings: Settings, machine: Machine) -> Step:
     example = join_config(settings, machine, endpoint=f"{master.address}:6443", **hidden)
     join_call = ScriptCall(
         template="windows/80-join.ps1",
+        parameters={"command": command, "gone": gone},
         runtime={"join_config": example, "leave": False},
         documents={"join.yaml": example},
     )

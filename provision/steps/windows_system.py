@@ -103,6 +103,10 @@ def settings_step(settings: Settings, machine: Machine) -> Step:
                 wrong.append(f"Defender watches {len(lacking)} of our programs")
         if facts.time_service.start != "Auto":
             wrong.append("the time service does not start with Windows")
+        elif facts.time_service.triggered:
+            wrong.append("Windows ends the time service after each boot, for want of a domain")
+        elif facts.time_service.state != "Running":
+            wrong.append(f"the time service is {facts.time_service.state}")
         if not facts.folder_private:
             wrong.append("our folder is open to every user")
         return verdict(wrong, "registry, ports, Defender, clock and folder are as nodes need them")

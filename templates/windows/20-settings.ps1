@@ -55,5 +55,11 @@ if ("$($clock.StartMode)" -ne 'Auto') {
     Write-Output 'the time service starts with Windows'
     Set-Service -Name W32Time -StartupType Automatic
 }
+if (Test-Path -LiteralPath 'HKLM:\SYSTEM\CurrentControlSet\Services\W32Time\TriggerInfo\0') {
+    # Its trigger is membership in a domain: without one Windows ends the service right after each boot,
+    # whatever its start type is (Microsoft, KB 2385818).
+    Write-Output 'the time service goes on without a domain'
+    Invoke-Checked 'sc.exe' @('triggerinfo', 'W32Time', 'delete') | Out-Null
+}
 if ("$($clock.State)" -ne 'Running') { Start-Service -Name W32Time }
 {% include 'facts/windows/_emit.ps1' %}

@@ -50,9 +50,12 @@ if (-not (Test-Installed 'containerd' $Digests)) {
     Save-Installed 'containerd' $Digests (@($programs | ForEach-Object { "$folder\$_" }) + 'C:\k\crictl.exe')
 }
 Add-ToPath $folder
-if (Set-TextFile "$folder\config.toml" $Config) {
-    Write-Output 'the configuration of containerd was written'
+if (-not (Test-TextFile "$folder\config.toml" $Config)) {
+    # Stopped before it is written, here and below: whatever ends this script, no containerd is left that runs by what
+    # is on disk no more, since nothing would tell the next run of it.
     if ((Get-ServiceState 'containerd') -ne 'absent') { Stop-Service -Name containerd -Force }
+    Write-Output 'writing the configuration of containerd'
+    Set-TextFile "$folder\config.toml" $Config | Out-Null
 }
 # crictl looks for its configuration beside itself too, which serves every user of this machine.
 if (Set-TextFile 'C:\k\crictl.yaml' $CrictlConfig) { Write-Output 'the configuration of crictl was written' }
@@ -70,9 +73,9 @@ if ($null -eq $present) {
 }
 $key = 'HKLM:\SYSTEM\CurrentControlSet\Services\containerd'
 if ((@(Get-RegistryValue $key 'Environment') -join "`n") -ne ($Environment -join "`n")) {
-    Write-Output 'the environment of the service was written'
-    New-ItemProperty -LiteralPath $key -Name 'Environment' -PropertyType MultiString -Value $Environment -Force | Out-Null
     Stop-Service -Name containerd -Force
+    Write-Output 'writing the environment of the service'
+    New-ItemProperty -LiteralPath $key -Name 'Environment' -PropertyType MultiString -Value $Environment -Force | Out-Null
 }
 Start-Service -Name containerd
 

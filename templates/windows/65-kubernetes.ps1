@@ -16,12 +16,13 @@ if (-not (Test-Installed 'kubernetes' $Digests)) {
     $due = @($Digests.Keys | Sort-Object | Where-Object { (Get-Digest "C:\k\$_") -ne $Digests[$_] })
     $before = Get-ServiceState 'kubelet'
     $ends = $before -eq 'Running' -and ($due -contains 'kubelet.exe' -or $due -contains 'kube-proxy.exe')
+    # Both are ended before anything is replaced: whatever happens from here on, what starts again is the new one.
     if ($ends) {
-        # Both are ended before anything is replaced: whatever happens from here on, what starts again is the new one.
         Write-Output 'stopping the kubelet'
         Stop-Service -Name kubelet -Force
-        Stop-Process -Name kube-proxy -Force -ErrorAction SilentlyContinue
     }
+    # Its container goes on without a kubelet, and one that starts later would take it for the right one.
+    if ($due -contains 'kube-proxy.exe') { Stop-Process -Name kube-proxy -Force -ErrorAction SilentlyContinue }
     foreach ($name in $due) {
         $target = "C:\k\$name"
         $source = Assert-Delivered $name $Digests
@@ -33,8 +34,14 @@ if (-not (Test-Installed 'kubernetes' $Digests)) {
         Remove-Item -Path "$target.old-*" -Force -ErrorAction SilentlyContinue
     }
     if ($ends) {
-        Write-Output 'starting the kubelet, which starts kube-proxy'
-        Start-Service -Name kubelet
+        Write-Output 'starting the kubelet, which sees to kube-proxy'
+        # With another minor it may not know a flag of its command line any more. The next steps put that right and
+        # see that it runs.
+        try {
+            Start-Service -Name kubelet
+        } catch {
+            Write-Output "the kubelet does not start as it is registered: $($_.Exception.Message)"
+        }
     }
     Save-Installed 'kubernetes' $Digests @($Digests.Keys | Sort-Object | ForEach-Object { "C:\k\$_" })
 }

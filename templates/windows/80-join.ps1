@@ -3,9 +3,13 @@
 # $Leave: it has joined a cluster whose control plane was made again since: nothing of that cluster is of use any more.
 $JoinConfig = {{ join_config | ps }}
 $Leave = {{ leave | ps }}
+# The command line of the kubelet's service, and flags that this kubelet does not have any more.
+$Command = {{ command | ps }}
+$Gone = {{ gone | ps }}
 
 {% include 'windows/_start.ps1' %}
 {% include 'windows/_records.ps1' %}
+{% include 'windows/_kubelet.ps1' %}
 
 $configPath = 'C:\ProgramData\hybrid\join.yaml'
 $left = @('C:\etc\kubernetes\bootstrap-kubelet.conf', 'C:\etc\kubernetes\pki\ca.crt', 'C:\var\lib\kubelet\config.yaml', 'C:\var\lib\kubelet\kubeadm-flags.env')
@@ -33,16 +37,7 @@ if (Test-Path -LiteralPath 'C:\etc\kubernetes\kubelet.conf') {
     if ($run.Code -ne 0) { throw "kubeadm.exe join ended with $($run.Code): $(@($run.Lines | Select-Object -Last 12) -join "`n")" }
 }
 
-# Flags that kubeadm wrote and the service does not have.
-$flags = "$(Get-Content -LiteralPath 'C:\var\lib\kubelet\kubeadm-flags.env' -Raw)".Trim() -replace '^KUBELET_KUBEADM_ARGS="?', '' -replace '"$', ''
-$service = Get-CimInstance -ClassName Win32_Service -Filter "Name='kubelet'"
-$present = @("$($service.PathName)" -split '\s+')
-$added = @($flags -split '\s+' | Where-Object { $_ -ne '' -and $present -notcontains $_ })
-if ($added.Count -gt 0) {
-    Write-Output "the kubelet gets $($added -join ' ')"
-    $answer = Invoke-CimMethod -InputObject $service -MethodName Change -Arguments @{ PathName = "$($service.PathName) $($added -join ' ')" }
-    if ($answer.ReturnValue -ne 0) { throw "the service refuses its new command line: $($answer.ReturnValue)" }
-    Restart-Service -Name kubelet -Force
-}
+# With what kubeadm wrote beyond the command line of the service.
+Set-KubeletCommand (Get-KubeletCommand $Command $Gone)
 Start-Service -Name kubelet
 {% include 'facts/windows/_emit.ps1' %}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from provision.rehearsal.models.windows_scm import TIME_TRIGGER
 from tests.scenarios import effects_spoil as spoil
 from tests.scenarios.effects import Beginning, Call, after, one
 from tests.scenarios.effects_node import node_beginnings
@@ -148,6 +149,7 @@ def _system() -> list[Beginning]:
                     spoil.service("w32time", mode="Disabled"),
                 ),
                 after("settings", spoil.stopped("w32time")),
+                after("settings", spoil.key_made(TIME_TRIGGER)),
                 after("settings", spoil.stopped("windefend"), spoil.key_removed(updates)),
                 after("settings", spoil.change(lambda d: d["services"].pop("windefend"))),
                 PROBE,

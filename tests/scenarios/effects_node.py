@@ -64,6 +64,14 @@ def _files() -> list[Beginning]:
                 Call("stamp", {"stamp": "{}"}),
             ),
         ),
+        # Another minor may not know a flag any more: the programs are there, the next steps see to the service.
+        one(
+            "kubernetes-kubelet-refuses",
+            "stamp",
+            "kubernetes",
+            spoil.service("kubelet", path=f"{KUBELET} --windows-service --gone=1"),
+            spoil.written("C:\\k\\kubelet.exe"),
+        ),
         Beginning(
             "kubernetes-spoilt",
             "stamp",
@@ -72,6 +80,7 @@ def _files() -> list[Beginning]:
                 after(
                     "kubernetes", spoil.written("C:\\k\\kubectl.exe"), spoil.written("C:\\k\\kubectl.exe.old-1", b"old")
                 ),
+                after("kubernetes", spoil.written("C:\\k\\kube-proxy.exe")),
                 # Somebody runs it.
                 after(
                     "kubernetes",
@@ -79,6 +88,8 @@ def _files() -> list[Beginning]:
                     spoil.service("dnscache", images=["c:\\k\\kubectl.exe"]),
                 ),
                 after("kubernetes", spoil.stopped("kubelet"), spoil.removed("C:\\k\\kubelet.exe")),
+                # The kubelet stands still, its containers do not.
+                after("kubernetes", spoil.written("C:\\k\\kube-proxy.exe")),
                 after("kubernetes", spoil.registry(SYSTEM_ENVIRONMENT, "Path", PATH + ";", "ExpandString")),
                 after("kubernetes", spoil.removed(f"{spoil.INSTALLED}\\kubernetes.json")),
                 after("kubernetes", spoil.written("C:\\k\\kubeadm.exe"), spoil.written(f"{spoil.FILES}\\kubeadm.exe")),

@@ -25,8 +25,8 @@ from provision.rehearsal.published import published
 from provision.rehearsal.state import MachineState
 from provision.render.engine import render
 from provision.settings.complete import complete
+from provision.settings.model import Kubernetes, Settings
 from provision.settings.model import Machine as MachineSettings
-from provision.settings.model import Settings
 from provision.steps.base import Missing, Satisfied, ScriptCall, Step
 from provision.steps.probe import probe_script
 from provision.steps.windows_node import windows_steps
@@ -37,9 +37,8 @@ TOKEN, CA_HASH, MASTER = "abcdef.0123456789abcdef", "sha256:" + "a" * 64, "192.1
 class Api:
     """A cluster that takes one token."""
 
-    kubernetes_version = "v1.36.4"
-
-    def __init__(self) -> None:
+    def __init__(self, version: str) -> None:
+        self.kubernetes_version = version
         self.nodes: dict[str, NodeReport] = {}
         self.ca = make_ca("kubernetes")
 
@@ -98,10 +97,11 @@ class ControlPlane(Machine):
         return self.api if port == 6443 else None
 
 
-def settings(**kubernetes: object) -> Settings:
+def settings(version: str = "1.36.4") -> Settings:
     return complete(
         Settings(
             provider="rehearsal",
+            kubernetes=Kubernetes(version=version),
             machines=(
                 MachineSettings(name="cp1", os="linux", role="control-plane", address=IPv4Address(MASTER)),
                 MachineSettings(name="winw1", os="windows", address=IPv4Address("192.168.56.11")),
@@ -125,15 +125,12 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.park = Park(self.folder, self.scale, self.faults)
-        self.specs = {s.name: s for s in catalog.needed(self.settings)}
-        self.artifacts = {
-            name: published(spec.url.removeprefix("https://")) or b"" for name, spec in self.specs.items()
-        }
+        self.artifacts = self._published()
         state = MachineState(self.folder, "cp1")
         spec = {"name": "cp1", "os": "linux", "user": "vagrant"}
         self.master = ControlPlane(state, spec, self.park.latencies, MachineFaults(state, "linux"), self.park)
         self.master.files_served = self.artifacts
-        self.master.api = Api()
+        self.master.api = Api(f"v{self.settings.kubernetes.version}")
         self.master.start()
         self.park._machines["cp1"] = self.master
         windows = self.settings.machine("winw1")
@@ -144,6 +141,12 @@ class Bench:
         assert isinstance(made, WindowsMachine)
         self.machine = made
         made.start()
+        self.shared: dict[str, object] = {"depot": self}
+        self._look_around()
+        self.deadline = Deadline(120)
+
+    def _look_around(self) -> None:
+        """The world without this machine's facts, and its steps."""
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in self.artifacts.items()}
         authority = hashlib.sha256(self.master.api.ca.encode()).hexdigest()
         kubeadm = {"initialised": True, "joined": False, "manifests": [], "config_digest": "", "authority": authority}
@@ -152,9 +155,19 @@ class Bench:
             cluster=MachineFacts("running", {"cluster.nodes": {"nodes": []}}),
             host=HostFacts(digests=digests, cached=frozenset(digests)),
         )
-        self.shared: dict[str, object] = {"depot": self}
-        self.steps = windows_steps(self.settings, windows)
-        self.deadline = Deadline(120)
+        self.steps = windows_steps(self.settings, self.settings.machine("winw1"))
+
+    def _published(self) -> dict[str, bytes]:
+        needed = catalog.needed(self.settings)
+        return {spec.name: published(spec.url.removeprefix("https://")) or b"" for spec in needed}
+
+    def moves_on(self, changed: Settings) -> None:
+        """The same machine with other settings, and a control plane that was made again for them."""
+        self.settings = changed
+        self.artifacts = self._published()
+        self.master.files_served = self.artifacts
+        self.master.api = Api(f"v{changed.kubernetes.version}")
+        self._look_around()
 
     def url(self, name: str) -> str:
         return f"http://{MASTER}:8080/secret/{name}"

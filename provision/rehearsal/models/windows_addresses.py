@@ -34,8 +34,10 @@ _STATES = {"Invalid": 0, "Tentative": 1, "Duplicate": 2, "Deprecated": 3, "Prefe
 def get_net_ip_address(process: WindowsProcess, bound: Bound) -> Iterable[object]:
     only_v4(bound)
     machine = process.machine
-    with machine.state.reading():
+    with machine.state.change() as data:
         found = _pick_addresses(machine, bound)
+        # Seen once, a lease that was given back is gone.
+        data["addresses"] = [entry for entry in addresses(machine) if not entry.get("leaves")]
         if not found and any(name in bound for name in ("InterfaceIndex", "InterfaceAlias", "IPAddress")):
             raise cim_not_found("MSFT_NetIPAddress")
         names = {card["index"]: card["name"] for card in adapters(machine)}

@@ -14,7 +14,9 @@ from provision.rehearsal.models.container_clients import WrongUse, ctr_images
 from provision.rehearsal.models.windows_cmd import join_arguments
 from provision.rehearsal.models.windows_features import active
 from provision.rehearsal.models.windows_process import Program
+from provision.rehearsal.models.windows_registry import MachineRegistry
 from provision.rehearsal.models.windows_scm import (
+    KEYS,
     ServiceDies,
     ServiceError,
     Started,
@@ -203,10 +205,11 @@ def containerd_service(started: Started) -> None:
     for folder_made in ("C:\\ProgramData\\containerd\\root", "C:\\ProgramData\\containerd\\state"):
         machine.files.make_folders(folder_made)
     _log(machine, log, f'level=info msg="starting containerd" version={started.what.version}')
+    environment = MachineRegistry(machine.state).value(f"{KEYS}\\{started.service}", "Environment", [])
     machine.state.data["containerd"] = {
         "version": started.what.version, "sandbox": config.sandbox, "bin_dirs": list(config.bin_dirs),
         "conf_dir": config.conf_dir, "config_path": config.config_path,
-        "address": flags.values.get("address", PIPE),
+        "address": flags.values.get("address", PIPE), "environment": environment,
     }  # fmt: skip
 
 

@@ -238,7 +238,7 @@ def _join(call: Program, join: Join) -> None:
         config["containerRuntimeEndpoint"] = join.socket
     call.out(f'[kubelet-start] Writing kubelet configuration to file "{KUBELET}\\config.yaml"')
     files.write(f"{KUBELET}\\config.yaml", yaml.safe_dump(config).encode())
-    files.write(f"{KUBELET}\\kubeadm-flags.env", _flags(machine, join, instance).encode())
+    files.write(f"{KUBELET}\\kubeadm-flags.env", _flags(machine, join, version).encode())
     call.out("[kubelet-start] Starting the kubelet")
     _start_kubelet(machine)
     files.remove(f"{KUBERNETES}\\bootstrap-kubelet.conf")
@@ -247,10 +247,14 @@ def _join(call: Program, join: Join) -> None:
              " was received.\n* The Kubelet was informed of the new secure connection details.")  # fmt: skip
 
 
-def _flags(machine: WindowsMachine, join: Join, instance: bool) -> str:
+def _flags(machine: WindowsMachine, join: Join, version: str) -> str:
+    """kubeadm-flags.env as this kubeadm writes it (kubernetes cmd/kubeadm/app/phases/kubelet/flags.go)."""
+    instance, pause = knowledge.kubernetes(version).instance_config, knowledge.kubeadm_pause_flag(version)
     words = dict(join.arguments)
     if not instance:
         words.setdefault("container-runtime-endpoint", join.socket)
+    if pause:
+        words.setdefault("pod-infra-container-image", pause)
     if join.name != machine.host_name:
         words.setdefault("hostname-override", join.name)
     if join.taints:

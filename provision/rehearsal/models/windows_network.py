@@ -195,11 +195,11 @@ def set_net_ip_interface(process: WindowsProcess, bound: Bound) -> Iterable[obje
             if "Dhcp" in bound:
                 card["dhcp"] = bound.text("Dhcp") == "Enabled"
                 if not card["dhcp"]:
-                    # The lease goes; what was set by hand and the link-local address stay.
-                    keep = [
-                        a for a in addresses(process.machine) if (a["index"], a["origin"]) != (card["index"], "Dhcp")
-                    ]
-                    process.machine.state.data["addresses"] = keep
+                    # The lease goes, in the DHCP client's own time: somebody may still see it, and find it gone when
+                    # he turns to it (OpenNebula/addon-context-windows#5). What was set by hand stays.
+                    for entry in addresses(process.machine):
+                        if (entry["index"], entry["origin"]) == (card["index"], "Dhcp"):
+                            entry["leaves"] = True
             if "InterfaceMetric" in bound:
                 card["metric"] = int(bound.text("InterfaceMetric"))
             if "Forwarding" in bound:

@@ -1,11 +1,13 @@
-"""sc.exe on a modelled Windows: query, qc, create, config, start, stop, delete, failure, failureflag, description."""
+"""sc.exe on a modelled Windows: services queried, made, changed, started, stopped, deleted; triggers deleted."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from provision.rehearsal.models.windows_process import Program
+from provision.rehearsal.models.windows_registry import MachineRegistry
 from provision.rehearsal.models.windows_scm import (
+    KEYS,
     RUNNING,
     TEXTS,
     ServiceError,
@@ -153,6 +155,14 @@ def _description(call: Program, words: list[str]) -> None:
     call.out("[SC] ChangeServiceConfig2 SUCCESS")
 
 
+def _triggerinfo(call: Program, words: list[str]) -> None:
+    service = get(call.machine, words.pop(0))
+    if words != ["delete"]:
+        raise _Usage
+    MachineRegistry(call.machine.state).remove(f"{KEYS}\\{service['name']}\\TriggerInfo")
+    call.out("[SC] ChangeServiceConfig2 SUCCESS")
+
+
 def _start(call: Program, words: list[str]) -> None:
     if get(call.machine, words[0])["state"] == "Running":
         raise ServiceError(RUNNING)
@@ -174,4 +184,5 @@ def _delete(call: Program, words: list[str]) -> None:
 _VERBS = {
     "query": _query, "queryex": _query, "qc": _qc, "create": _create, "config": _config, "failure": _failure,
     "failureflag": _failureflag, "description": _description, "start": _start, "stop": _stop, "delete": _delete,
+    "triggerinfo": _triggerinfo,
 }  # fmt: skip

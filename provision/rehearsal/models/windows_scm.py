@@ -34,6 +34,8 @@ TEXTS = {
     HAS_DEPENDENTS: "A stop control has been sent to a service that other running services are dependent on.",
 }
 KEYS = "HKLM:\\SYSTEM\\CurrentControlSet\\Services"
+# The clock's trigger, as Windows has it: it runs while the machine belongs to a domain.
+TIME_TRIGGER = f"{KEYS}\\W32Time\\TriggerInfo\\0"
 # name -> (display name, start mode, running)
 _BOX = {
     "WinRM": ("Windows Remote Management (WS-Management)", "Auto", True),
@@ -102,6 +104,7 @@ def services(machine: WindowsMachine) -> dict[str, Any]:
 
 def first_services(machine: WindowsMachine) -> None:
     """The services of the box that anybody asks for."""
+    MachineRegistry(machine.state).create(TIME_TRIGGER)
     for name, (display, mode, running) in _BOX.items():
         add(machine, name, "C:\\Windows\\system32\\svchost.exe -k netsvcs -p", display, mode, builtin=True)
         services(machine)[name.lower()]["state"] = "Running" if running else "Stopped"
@@ -307,8 +310,15 @@ def stop_all(machine: WindowsMachine) -> None:
 
 
 def start_at_boot(machine: WindowsMachine) -> None:
-    """Start what starts by itself; what fails is retried by its failure actions at the next look."""
+    """Start what starts by itself; what fails is retried by its failure actions at the next look.
+
+    A service whose trigger is a domain is ended again on a machine that belongs to none, whatever its start type
+    (Microsoft, KB 2385818).
+    """
+    registry = MachineRegistry(machine.state)
     for service in list(services(machine).values()):
+        if registry.exists(f"{KEYS}\\{service['name']}\\TriggerInfo\\0"):
+            continue
         if service["mode"] == "Auto" and service["state"] != "Running":
             try:
                 start(machine, service["name"])

@@ -29,6 +29,7 @@ $Probes['settings'] = {
         $exclusions = @((Get-MpPreference).ExclusionProcess | Where-Object { $_ })
     }
     $clock = Get-CimInstance -ClassName Win32_Service -Filter "Name='W32Time'"
+    $triggered = Test-Path -LiteralPath 'HKLM:\SYSTEM\CurrentControlSet\Services\W32Time\TriggerInfo\0'
     $folder = 'C:\ProgramData\hybrid'
     $private = $false
     if (Test-Path -LiteralPath $folder) { $private = (Get-Acl -LiteralPath $folder).AreAccessRulesProtected }
@@ -36,7 +37,7 @@ $Probes['settings'] = {
         registry = $registry
         ports = $ports
         defender_exclusions = $exclusions
-        time_service = [ordered]@{ state = "$($clock.State)"; start = "$($clock.StartMode)" }
+        time_service = [ordered]@{ state = "$($clock.State)"; start = "$($clock.StartMode)"; triggered = $triggered }
         folder_private = $private
     }
 }

@@ -51,18 +51,19 @@ def test_what_is_no_network_stays_as_it_is(word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "lacks"),
+    ("flags", "more"),
     [
-        ("", ()),
-        ('KUBELET_KUBEADM_ARGS=""', ()),
-        ('KUBELET_KUBEADM_ARGS="--node-ip=192.168.56.11"', ()),
-        ('KUBELET_KUBEADM_ARGS="--node-ip=192.168.56.12 --new"', ("--node-ip=192.168.56.12", "--new")),
-        ("KUBELET_KUBEADM_ARGS=--new\r\n", ("--new",)),
+        ("", ""),
+        ('KUBELET_KUBEADM_ARGS=""', ""),
+        ('KUBELET_KUBEADM_ARGS="--node-ip=192.168.56.11"', ""),
+        ('KUBELET_KUBEADM_ARGS="--node-ip=192.168.56.12 --new --gone=1 --later=2"', " --new --later=2"),
+        ("KUBELET_KUBEADM_ARGS=--new\r\n", " --new"),
     ],
 )
-def test_flags_of_kubeadm_that_the_service_lacks(flags: str, lacks: tuple[str, ...]) -> None:
+def test_flags_that_only_kubeadm_names_belong_to_the_command_line(flags: str, more: str) -> None:
     kubelet = Kubelet.model_validate(finished()["kubelet"] | {"flags": flags})
-    assert kubelet.lacks() == lacks
+    ours = "C:\\k\\kubelet.exe --node-ip=192.168.56.11"
+    assert kubelet.whole(ours, ("--gone",)) == ours + more
 
 
 def test_a_probe_that_was_too_slow_is_an_unknown_fact() -> None:

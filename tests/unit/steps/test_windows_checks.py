@@ -76,6 +76,8 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("settings", "settings/ports/udp/start", 49152, "dynamic udp ports begin at 49152"),
     ("settings", "settings/defender_exclusions", [], "Defender watches 7 of our programs"),
     ("settings", "settings/time_service/start", "Manual", "the time service does not start with Windows"),
+    ("settings", "settings/time_service/triggered", True, "for want of a domain"),
+    ("settings", "settings/time_service/state", "Stopped", "the time service is Stopped"),
     ("settings", "settings/folder_private", False, "our folder is open to every user"),
     ("host-name", "os/pending_name", "win-7q2k1", "it is called win-7q2k1"),
     ("features", "features/states/Containers", "disabled", "Containers is disabled"),
@@ -114,7 +116,7 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("join", "kubelet/server", "https://10.1.1.1:6443", "it belongs to the cluster at https://10.1.1.1:6443"),
     ("join", "kubelet/authority", "b" * 64, "its control plane was made again"),
     ("join", "kubelet/service", "Stopped", "the kubelet is Stopped"),
-    ("join", "kubelet/flags", 'KUBELET_KUBEADM_ARGS="--a=1 --node-ip=192.168.56.11"', "the kubelet lacks --a=1"),
+    ("join", "kubelet/flags", 'KUBELET_KUBEADM_ARGS="--a=1 --node-ip=192.168.56.11"', "its command line lacks --a=1"),
     ("calico-windows", "hns/networks", [], "there is no network External; there is no network Calico"),
     ("calico-windows", "hns/networks/2/management_ip", "10.0.2.15", "network Calico is on 10.0.2.15"),
     ("calico-windows", "network/kube/addresses", [], "192.168.56.11/24 is absent on vEthernet (kube)"),
@@ -203,11 +205,12 @@ def test_what_is_not_resolved_yet_is_missing(name: str) -> None:
     assert "not resolved yet" in judgement.reason
 
 
-def test_flags_that_the_join_added_do_not_make_the_service_another_one() -> None:
-    longer = finished()["kubelet"]["command"] + " --later=1"
-    assert isinstance(judged(STEPS["kubelet-service"], changed("kubelet/command", longer)), Satisfied)
-    other = finished()["kubelet"]["command"] + "0"
-    assert isinstance(judged(STEPS["kubelet-service"], changed("kubelet/command", other)), Missing)
+def test_only_flags_that_kubeadm_added_may_follow_in_the_kubelets_command_line() -> None:
+    sections = changed("kubelet/command", finished()["kubelet"]["command"] + " --later=1")
+    judgement = judged(STEPS["kubelet-service"], sections)
+    assert judgement == Missing("its command line has --later=1")
+    sections["kubelet"]["flags"] = 'KUBELET_KUBEADM_ARGS="--later=1"'
+    assert isinstance(judged(STEPS["kubelet-service"], sections), Satisfied)
 
 
 def test_hyperv_isolation_asks_for_its_features() -> None:

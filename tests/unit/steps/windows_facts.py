@@ -49,7 +49,7 @@ def finished(settings: Settings = SETTINGS) -> dict[str, dict[str, Any]]:
             "registry": registry,
             "ports": {"tcp": {"start": 34000, "count": 31536}, "udp": {"start": 34000, "count": 31536}},
             "defender_exclusions": list(DEFENDER_PROGRAMS),
-            "time_service": {"state": "Running", "start": "Auto"},
+            "time_service": {"state": "Running", "start": "Auto", "triggered": False},
             "folder_private": True,
         },
         "network": {

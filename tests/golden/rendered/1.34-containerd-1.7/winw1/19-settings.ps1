@@ -96,6 +96,12 @@ if ("$($clock.StartMode)" -ne 'Auto') {
     Write-Output 'the time service starts with Windows'
     Set-Service -Name W32Time -StartupType Automatic
 }
+if (Test-Path -LiteralPath 'HKLM:\SYSTEM\CurrentControlSet\Services\W32Time\TriggerInfo\0') {
+    # Its trigger is membership in a domain: without one Windows ends the service right after each boot,
+    # whatever its start type is (Microsoft, KB 2385818).
+    Write-Output 'the time service goes on without a domain'
+    Invoke-Checked 'sc.exe' @('triggerinfo', 'W32Time', 'delete') | Out-Null
+}
 if ("$($clock.State)" -ne 'Running') { Start-Service -Name W32Time }
 
 # ---- Facts: each section is read in a runspace of its own and has its own time limit, so that one that
@@ -153,6 +159,7 @@ $Probes['settings'] = {
         $exclusions = @((Get-MpPreference).ExclusionProcess | Where-Object { $_ })
     }
     $clock = Get-CimInstance -ClassName Win32_Service -Filter "Name='W32Time'"
+    $triggered = Test-Path -LiteralPath 'HKLM:\SYSTEM\CurrentControlSet\Services\W32Time\TriggerInfo\0'
     $folder = 'C:\ProgramData\hybrid'
     $private = $false
     if (Test-Path -LiteralPath $folder) { $private = (Get-Acl -LiteralPath $folder).AreAccessRulesProtected }
@@ -160,7 +167,7 @@ $Probes['settings'] = {
         registry = $registry
         ports = $ports
         defender_exclusions = $exclusions
-        time_service = [ordered]@{ state = "$($clock.State)"; start = "$($clock.StartMode)" }
+        time_service = [ordered]@{ state = "$($clock.State)"; start = "$($clock.StartMode)"; triggered = $triggered }
         folder_private = $private
     }
 }

@@ -22,6 +22,9 @@ nodeRegistration:
       value: "192.168.56.11"
 '
 $Leave = $false
+# The command line of the kubelet's service, and flags that this kubelet does not have any more.
+$Command = 'C:\k\kube-log-runner.exe --log-file=C:\var\log\kubelet\kubelet.log --log-file-size=50Mi --log-file-age=168h C:\k\kubelet.exe --windows-service --config=C:\var\lib\kubelet\config.yaml --bootstrap-kubeconfig=C:\etc\kubernetes\bootstrap-kubelet.conf --kubeconfig=C:\etc\kubernetes\kubelet.conf --cert-dir=C:\var\lib\kubelet\pki --hostname-override=winw1 --node-ip=192.168.56.11 --register-with-taints=os=windows:NoSchedule --cgroups-per-qos=false --enforce-node-allocatable="" --resolv-conf="" --windows-priorityclass=ABOVE_NORMAL_PRIORITY_CLASS --v=2 --pod-infra-container-image=registry.k8s.io/pause:3.10.1'
+$Gone = @('--network-plugin', '--image-pull-progress-deadline', '--cni-bin-dir', '--cni-conf-dir', '--log-dir', '--logtostderr', '--log-file', '--container-runtime', '--cloud-config')
 
 # Common to all our scripts: strict rules, no progress bars, one way to run a program, one place for the
 # script's own results (they end up beside the facts in the last line).
@@ -99,13 +102,39 @@ function Assert-Delivered([string]$Name, $Digests) {
     $path
 }
 
+function Test-TextFile([string]$Path, [string]$Text) {
+    # Whether the file is there with this very text, as Set-TextFile writes it.
+    (Test-Path -LiteralPath $Path) -and [System.IO.File]::ReadAllText($Path) -ceq ($Text -replace "`r", '')
+}
+
 function Set-TextFile([string]$Path, [string]$Text) {
     # True when the file had to be written. No byte order mark, LF: what Go programs read.
-    $wanted = $Text -replace "`r", ''
-    if ((Test-Path -LiteralPath $Path) -and [System.IO.File]::ReadAllText($Path) -ceq $wanted) { return $false }
-    [System.IO.File]::WriteAllText("$Path.new", $wanted)
+    if (Test-TextFile $Path $Text) { return $false }
+    [System.IO.File]::WriteAllText("$Path.new", ($Text -replace "`r", ''))
     Move-Item -LiteralPath "$Path.new" -Destination $Path -Force
     $true
+}
+function Get-KubeletCommand([string]$Command, [string[]]$Gone) {
+    # Our command line and the flags that only kubeadm names, should there be any: what both name is as the settings
+    # say, whatever an earlier join wrote. Without those that this kubelet lacks: it would not start with them.
+    $path = 'C:\var\lib\kubelet\kubeadm-flags.env'
+    $flags = ''
+    if (Test-Path -LiteralPath $path) { $flags = "$(Get-Content -LiteralPath $path -Raw)".Trim() -replace '^KUBELET_KUBEADM_ARGS="?', '' -replace '"$', '' }
+    $not = @($Command -split '\s+' | ForEach-Object { $_ -replace '=.*$', '' }) + $Gone
+    $more = @($flags -split '\s+' | Where-Object { $_ -ne '' -and $not -notcontains ($_ -replace '=.*$', '') })
+    (@($Command) + $more) -join ' '
+}
+
+function Set-KubeletCommand([string]$Wanted) {
+    # Leaves the kubelet stopped when its command line is another one.
+    $service = Get-CimInstance -ClassName Win32_Service -Filter "Name='kubelet'"
+    if ($service.PathName -ceq $Wanted) { return }
+    Write-Output "correcting the service, was: $($service.PathName)"
+    # Stopped first: a kubelet with the old command line would look like one with the new, should this script end here.
+    Stop-Service -Name kubelet -Force
+    # Not sc.exe config, which loses the quotes in a command line.
+    $answer = Invoke-CimMethod -InputObject $service -MethodName Change -Arguments @{ PathName = $Wanted }
+    if ($answer.ReturnValue -ne 0) { throw "the service refuses its new command line: $($answer.ReturnValue)" }
 }
 
 $configPath = 'C:\ProgramData\hybrid\join.yaml'
@@ -134,17 +163,8 @@ if (Test-Path -LiteralPath 'C:\etc\kubernetes\kubelet.conf') {
     if ($run.Code -ne 0) { throw "kubeadm.exe join ended with $($run.Code): $(@($run.Lines | Select-Object -Last 12) -join "`n")" }
 }
 
-# Flags that kubeadm wrote and the service does not have.
-$flags = "$(Get-Content -LiteralPath 'C:\var\lib\kubelet\kubeadm-flags.env' -Raw)".Trim() -replace '^KUBELET_KUBEADM_ARGS="?', '' -replace '"$', ''
-$service = Get-CimInstance -ClassName Win32_Service -Filter "Name='kubelet'"
-$present = @("$($service.PathName)" -split '\s+')
-$added = @($flags -split '\s+' | Where-Object { $_ -ne '' -and $present -notcontains $_ })
-if ($added.Count -gt 0) {
-    Write-Output "the kubelet gets $($added -join ' ')"
-    $answer = Invoke-CimMethod -InputObject $service -MethodName Change -Arguments @{ PathName = "$($service.PathName) $($added -join ' ')" }
-    if ($answer.ReturnValue -ne 0) { throw "the service refuses its new command line: $($answer.ReturnValue)" }
-    Restart-Service -Name kubelet -Force
-}
+# With what kubeadm wrote beyond the command line of the service.
+Set-KubeletCommand (Get-KubeletCommand $Command $Gone)
 Start-Service -Name kubelet
 
 # ---- Facts: each section is read in a runspace of its own and has its own time limit, so that one that

@@ -6,6 +6,8 @@
 # the node. A script that reads the file at each start would need a program that makes a service of a script, and
 # would still find no file at the first start. 80-join.ps1 adds what kubeadm wrote beyond that, should it ever.
 $Command = 'C:\k\kube-log-runner.exe --log-file=C:\var\log\kubelet\kubelet.log --log-file-size=50Mi --log-file-age=168h C:\k\kubelet.exe --windows-service --config=C:\var\lib\kubelet\config.yaml --bootstrap-kubeconfig=C:\etc\kubernetes\bootstrap-kubelet.conf --kubeconfig=C:\etc\kubernetes\kubelet.conf --cert-dir=C:\var\lib\kubelet\pki --hostname-override=winw1 --node-ip=192.168.56.11 --register-with-taints=os=windows:NoSchedule --cgroups-per-qos=false --enforce-node-allocatable="" --resolv-conf="" --windows-priorityclass=ABOVE_NORMAL_PRIORITY_CLASS --v=2'
+# Flags that this kubelet does not have any more.
+$Gone = @('--network-plugin', '--image-pull-progress-deadline', '--cni-bin-dir', '--cni-conf-dir', '--log-dir', '--logtostderr', '--log-file', '--container-runtime', '--cloud-config', '--pod-infra-container-image')
 
 # Common to all our scripts: strict rules, no progress bars, one way to run a program, one place for the
 # script's own results (they end up beside the facts in the last line).
@@ -47,21 +49,40 @@ function Remove-OldService([string]$Name, [int]$Seconds) {
         Start-Sleep -Seconds 1
     }
 }
+function Get-KubeletCommand([string]$Command, [string[]]$Gone) {
+    # Our command line and the flags that only kubeadm names, should there be any: what both name is as the settings
+    # say, whatever an earlier join wrote. Without those that this kubelet lacks: it would not start with them.
+    $path = 'C:\var\lib\kubelet\kubeadm-flags.env'
+    $flags = ''
+    if (Test-Path -LiteralPath $path) { $flags = "$(Get-Content -LiteralPath $path -Raw)".Trim() -replace '^KUBELET_KUBEADM_ARGS="?', '' -replace '"$', '' }
+    $not = @($Command -split '\s+' | ForEach-Object { $_ -replace '=.*$', '' }) + $Gone
+    $more = @($flags -split '\s+' | Where-Object { $_ -ne '' -and $not -notcontains ($_ -replace '=.*$', '') })
+    (@($Command) + $more) -join ' '
+}
+
+function Set-KubeletCommand([string]$Wanted) {
+    # Leaves the kubelet stopped when its command line is another one.
+    $service = Get-CimInstance -ClassName Win32_Service -Filter "Name='kubelet'"
+    if ($service.PathName -ceq $Wanted) { return }
+    Write-Output "correcting the service, was: $($service.PathName)"
+    # Stopped first: a kubelet with the old command line would look like one with the new, should this script end here.
+    Stop-Service -Name kubelet -Force
+    # Not sc.exe config, which loses the quotes in a command line.
+    $answer = Invoke-CimMethod -InputObject $service -MethodName Change -Arguments @{ PathName = $Wanted }
+    if ($answer.ReturnValue -ne 0) { throw "the service refuses its new command line: $($answer.ReturnValue)" }
+}
 
 foreach ($path in @('C:\var\log\kubelet', 'C:\var\lib\kubelet', 'C:\etc\kubernetes\pki', 'C:\etc\kubernetes\manifests')) {
     New-Item -ItemType Directory -Path $path -Force | Out-Null
 }
-$present = Get-CimInstance -ClassName Win32_Service -Filter "Name='kubelet'"
-if ($null -eq $present) {
+$wanted = Get-KubeletCommand $Command $Gone
+$before = Get-ServiceState 'kubelet'
+if ($before -eq 'absent') {
     Write-Output 'making the service'
-    New-Service -Name kubelet -DisplayName 'Kubernetes node agent' -BinaryPathName $Command -DependsOn containerd -StartupType Automatic | Out-Null
-} elseif ($present.PathName -cne $Command -and -not "$($present.PathName)".StartsWith("$Command ")) {
-    Write-Output "correcting the service, was: $($present.PathName)"
-    # Not sc.exe config, which loses the quotes in a command line.
-    $answer = Invoke-CimMethod -InputObject $present -MethodName Change -Arguments @{ PathName = $Command }
-    if ($answer.ReturnValue -ne 0) { throw "the service refuses its new command line: $($answer.ReturnValue)" }
-    if ((Get-ServiceState 'kubelet') -eq 'Running') { Restart-Service -Name kubelet -Force }
+    New-Service -Name kubelet -DisplayName 'Kubernetes node agent' -BinaryPathName $wanted -DependsOn containerd -StartupType Automatic | Out-Null
 }
+Set-KubeletCommand $wanted
+if ($before -eq 'Running') { Start-Service -Name kubelet }
 Invoke-Checked 'sc.exe' @('failure', 'kubelet', 'reset=', '3600', 'actions=', 'restart/5000/restart/10000/restart/60000') | Out-Null
 Invoke-Checked 'sc.exe' @('failureflag', 'kubelet', '1') | Out-Null
 

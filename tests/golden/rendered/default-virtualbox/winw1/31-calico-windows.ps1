@@ -50,7 +50,8 @@ function Set-KubeAddress([int]$Index, [string]$Address, [int]$Prefix) {
         if ($old.IPAddress -eq $Address -and $old.PrefixLength -eq $Prefix) { $right = $true; continue }
         if ($old.IPAddress -like '169.254.*') { continue }  # goes by itself
         Write-Output "removing $($old.IPAddress)/$($old.PrefixLength)"
-        Remove-NetIPAddress -InterfaceIndex $Index -IPAddress $old.IPAddress -Confirm:$false
+        # The DHCP client gives its lease back in its own time: it may be gone by now. Facts tell what is left.
+        Remove-NetIPAddress -InterfaceIndex $Index -IPAddress $old.IPAddress -Confirm:$false -ErrorAction SilentlyContinue
     }
     if (-not $right) {
         Write-Output "adding $Address/$Prefix"

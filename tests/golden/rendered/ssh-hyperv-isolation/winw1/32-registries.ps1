@@ -79,11 +79,15 @@ function Assert-Delivered([string]$Name, $Digests) {
     $path
 }
 
+function Test-TextFile([string]$Path, [string]$Text) {
+    # Whether the file is there with this very text, as Set-TextFile writes it.
+    (Test-Path -LiteralPath $Path) -and [System.IO.File]::ReadAllText($Path) -ceq ($Text -replace "`r", '')
+}
+
 function Set-TextFile([string]$Path, [string]$Text) {
     # True when the file had to be written. No byte order mark, LF: what Go programs read.
-    $wanted = $Text -replace "`r", ''
-    if ((Test-Path -LiteralPath $Path) -and [System.IO.File]::ReadAllText($Path) -ceq $wanted) { return $false }
-    [System.IO.File]::WriteAllText("$Path.new", $wanted)
+    if (Test-TextFile $Path $Text) { return $false }
+    [System.IO.File]::WriteAllText("$Path.new", ($Text -replace "`r", ''))
     Move-Item -LiteralPath "$Path.new" -Destination $Path -Force
     $true
 }

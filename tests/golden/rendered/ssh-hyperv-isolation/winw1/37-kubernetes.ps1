@@ -78,11 +78,15 @@ function Assert-Delivered([string]$Name, $Digests) {
     $path
 }
 
+function Test-TextFile([string]$Path, [string]$Text) {
+    # Whether the file is there with this very text, as Set-TextFile writes it.
+    (Test-Path -LiteralPath $Path) -and [System.IO.File]::ReadAllText($Path) -ceq ($Text -replace "`r", '')
+}
+
 function Set-TextFile([string]$Path, [string]$Text) {
     # True when the file had to be written. No byte order mark, LF: what Go programs read.
-    $wanted = $Text -replace "`r", ''
-    if ((Test-Path -LiteralPath $Path) -and [System.IO.File]::ReadAllText($Path) -ceq $wanted) { return $false }
-    [System.IO.File]::WriteAllText("$Path.new", $wanted)
+    if (Test-TextFile $Path $Text) { return $false }
+    [System.IO.File]::WriteAllText("$Path.new", ($Text -replace "`r", ''))
     Move-Item -LiteralPath "$Path.new" -Destination $Path -Force
     $true
 }
@@ -128,12 +132,13 @@ if (-not (Test-Installed 'kubernetes' $Digests)) {
     $due = @($Digests.Keys | Sort-Object | Where-Object { (Get-Digest "C:\k\$_") -ne $Digests[$_] })
     $before = Get-ServiceState 'kubelet'
     $ends = $before -eq 'Running' -and ($due -contains 'kubelet.exe' -or $due -contains 'kube-proxy.exe')
+    # Both are ended before anything is replaced: whatever happens from here on, what starts again is the new one.
     if ($ends) {
-        # Both are ended before anything is replaced: whatever happens from here on, what starts again is the new one.
         Write-Output 'stopping the kubelet'
         Stop-Service -Name kubelet -Force
-        Stop-Process -Name kube-proxy -Force -ErrorAction SilentlyContinue
     }
+    # Its container goes on without a kubelet, and one that starts later would take it for the right one.
+    if ($due -contains 'kube-proxy.exe') { Stop-Process -Name kube-proxy -Force -ErrorAction SilentlyContinue }
     foreach ($name in $due) {
         $target = "C:\k\$name"
         $source = Assert-Delivered $name $Digests
@@ -145,8 +150,14 @@ if (-not (Test-Installed 'kubernetes' $Digests)) {
         Remove-Item -Path "$target.old-*" -Force -ErrorAction SilentlyContinue
     }
     if ($ends) {
-        Write-Output 'starting the kubelet, which starts kube-proxy'
-        Start-Service -Name kubelet
+        Write-Output 'starting the kubelet, which sees to kube-proxy'
+        # With another minor it may not know a flag of its command line any more. The next steps put that right and
+        # see that it runs.
+        try {
+            Start-Service -Name kubelet
+        } catch {
+            Write-Output "the kubelet does not start as it is registered: $($_.Exception.Message)"
+        }
     }
     Save-Installed 'kubernetes' $Digests @($Digests.Keys | Sort-Object | ForEach-Object { "C:\k\$_" })
 }
