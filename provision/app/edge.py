@@ -145,8 +145,14 @@ def _say(command: str, what: str, details: str, remedy: str, family: str, code: 
         row = {"command": command, "error": what, "family": family, "exit_code": code}
         row |= {"details": details, "remedy": remedy}
         # Masked before it becomes JSON, where a secret's quotes would be escaped.
-        print(json.dumps({key: MASKER(value) if isinstance(value, str) else value for key, value in row.items()}))
-        return
+        text = json.dumps({key: MASKER(value) if isinstance(value, str) else value for key, value in row.items()})
+        try:
+            print(text, flush=True)
+            return
+        except OSError:
+            from provision.console import silence
+
+            silence(sys.stdout)  # nobody reads it, or it cannot be written: then in words, where they may be read
     from provision.console import error_lines  # rich takes its time, and most commands end well
 
     terminal = sys.stderr.isatty()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -41,7 +41,8 @@ def cluster_lock(path: Path, command: str) -> Iterator[None]:
         ) from error
     try:
         row = {"command": command, "pid": os.getpid(), "since": utc_now().isoformat(timespec="seconds")}
-        write_atomically(holder, json.dumps(row))
+        with suppress(OSError):  # a note for others; a full disk must not keep `destroy` from freeing it
+            write_atomically(holder, json.dumps(row))
         yield
     finally:
         holder.unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from provision.errors import MachineError, ProvisionError
+from provision.host.files import trouble
 
 log = logging.getLogger("rehearsal")
 
@@ -54,6 +55,9 @@ class ControlServer:
                     self._answer(409, {"error": error.what, "details": error.details, "remedy": error.remedy})
                 except Exception as error:
                     log.exception("rehearsal: %s failed", self.path)
+                    if known := trouble(error):
+                        self._answer(409, {"error": known.what, "details": "", "remedy": known.remedy})
+                        return
                     said = {"error": f"a defect in the rehearsal: {error!r}", "details": traceback.format_exc()}
                     self._answer(500, said)
 

@@ -250,3 +250,41 @@ def test_programs_get_values_of_their_own_types(tmp_path: Path) -> None:
     assert (values["features.prepull"], values["kubernetes.verbosity"], values["kubernetes.sha"]) == (False, 2, None)
     assert values["mirrors"] == {} and len(values["images.archives"]) == 1
     assert values["network.pods"] == "10.244.0.0/16"
+
+
+REFUSED = """
+import sys
+from provision.app import edge
+from provision.errors import Refused
+
+def use_case(json):
+    raise Refused("not today")
+
+edge._use_case = lambda command: use_case
+sys.exit(edge.call("up", {"json": True}))
+"""
+
+
+@pytest.mark.parametrize("output", ["full", "without a reader"])
+def test_an_error_keeps_its_exit_code_where_its_json_cannot_be_written(output: str) -> None:
+    if output == "full":
+        stdout = os.open("/dev/full", os.O_WRONLY)
+    else:
+        reader, stdout = os.pipe()
+        os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSED], stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, text=True,
+        cwd=PRODUCT,
+    )  # fmt: skip
+    os.close(stdout)
+    assert (done.returncode, done.stderr) == (12, "error: not today\n")
+
+
+def test_an_answer_on_a_full_disk_is_one_clear_error() -> None:
+    code = REFUSED.replace('raise Refused("not today")', 'print("{}")')
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True,
+            cwd=PRODUCT,
+        )  # fmt: skip
+    assert done.returncode == 3 and "No space left on device" in done.stderr and "Traceback" not in done.stderr

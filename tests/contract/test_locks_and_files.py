@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -50,6 +51,17 @@ def test_the_second_run_says_who_holds_the_lock(tmp_path: Path) -> None:
     with cluster_lock(lock, "invoke halt"):
         assert "invoke halt" in (tmp_path / "cluster" / "lock.holder").read_text()
     assert not (tmp_path / "cluster" / "lock.holder").exists()
+
+
+def test_a_full_disk_keeps_nobody_from_destroying_what_fills_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("provision.host.lock.write_atomically", full)
+    with cluster_lock(tmp_path / "lock", "invoke destroy"):
+        pass
 
 
 def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -18,7 +19,7 @@ from provision.guests.base import Script
 from provision.guests.connect import connect, wait_for
 from provision.host.workspace import Workspace
 from provision.rehearsal.client import Client
-from provision.rehearsal.control import CONFIG_FILE, PORT_FILE, call
+from provision.rehearsal.control import CONFIG_FILE, PORT_FILE, ControlServer, call
 from provision.rehearsal.process import Process, main
 from provision.rehearsal.provider import RehearsalProvider, shown
 from provision.settings.complete import complete
@@ -197,3 +198,17 @@ def test_a_second_process_leaves_at_once(provider: RehearsalProvider) -> None:
     up(provider, "winw1")
     assert main([str(provider.folder)]) == 0
     assert provider.states()["winw1"] == "running"
+
+
+def test_a_full_disk_is_no_defect_of_the_rehearsal() -> None:
+    def full(name: str, arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/w/machines/cp1.json")
+
+    server = ControlServer("secret", full)
+    server.start()
+    try:
+        with pytest.raises(MachineError, match="cp1.json: No space left on device") as caught:
+            call(server.port, "secret", "ensure", {}, PATIENCE)
+    finally:
+        server.stop()
+    assert "free some space" in caught.value.remedy and "defect" not in str(caught.value)
