@@ -9,13 +9,15 @@ from types import MappingProxyType
 from typing import Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from provision import knowledge
 from provision.artifacts.base import ArtifactSpec
 from provision.clock import Deadline
 from provision.errors import ArtifactError, Refused
 from provision.host.files import write_atomically
 from provision.host.lock import only_one
+from provision.settings.model import SourceState
 
 _HEADER = """\
 # What this cluster is made of: made by `invoke up`, one entry a file. Commit it to make the same cluster again;
@@ -32,7 +34,15 @@ def _one_line(text: str) -> str:
     return text
 
 
+def _meaning(text: str) -> str:
+    """A version, or ``KIND VERSION``, or ``source``."""
+    if text != "source":
+        knowledge.parse(text.rpartition(" ")[2])
+    return text
+
+
 Line = Annotated[str, AfterValidator(_one_line)]
+Meaning = Annotated[Line, AfterValidator(_meaning)]
 Digest = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
 
 
@@ -62,9 +72,18 @@ class Document(_Part):
 
     rehearsed: bool = False
     artifacts: Mapping[str, Entry] = Field(default_factory=dict)
-    words: Mapping[Line, Line] = Field(default_factory=dict)
+    words: Mapping[Line, Meaning] = Field(default_factory=dict)
     sources: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
     images: Mapping[str, Mapping[str, Digest]] = Field(default_factory=dict)
+
+    @field_validator("sources")
+    @classmethod
+    def _whole(cls, sources: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+        for project, row in sources.items():
+            state = SourceState.model_validate({key: value for key, value in row.items() if key != "word"})
+            if project not in ("containerd", "hcsshim"):  # which are called by their commit where no tag is behind it
+                knowledge.parse(state.version)
+        return sources
 
 
 class ArtifactLock:

@@ -260,6 +260,9 @@ def test_a_cache_that_may_not_be_written(tmp_path: Path, publisher: Publisher) -
     assert publisher.requests == []
 
 
+SOURCE = "word: sha abcdef1, remote: r, commit: c, tree: t, dirty: false, committed: 5, go: '1.26'"
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -268,6 +271,9 @@ def test_a_cache_that_may_not_be_written(tmp_path: Path, publisher: Publisher) -
         ("- a list", "no list of sections"),
         ("words: {kubernetes.version 1.36: 5}", "words.kubernetes.version 1.36"),
         ('words: {kubernetes.version 1.36: "a\\nb"}', "not one line"),
+        ("words: {kubernetes.version 1.36: new}", "'new' is not a version"),
+        ("sources: {kubernetes: {word: sha abcdef1, commit: 5}}", "Field required"),
+        (f"sources: {{kubernetes: {{{SOURCE}, version: new}}}}", "'new' is not a version"),
         ("images: {pause: {linux/amd64: latest}}", "images.pause.linux/amd64"),
         ("artefacts: {}", "artefacts"),
     ],

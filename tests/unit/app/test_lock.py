@@ -12,6 +12,7 @@ from provision.app.lock import Anew, Change, at_once, changes
 from provision.artifacts.lock import ArtifactLock, Document, Entry
 from provision.clock import Deadline
 from provision.errors import ArtifactError, DeadlineExceeded
+from provision.settings.model import SourceState
 from tests.waiting import PATIENCE
 
 
@@ -19,10 +20,15 @@ def entry(version: str, digest: str = "a", url: str = "https://up/x") -> Entry:
     return Entry(url=url, version=version, sha256=digest * 64, size=3, checked=True)
 
 
+def row(version: str, commit: str) -> dict[str, object]:
+    state = SourceState(remote="r", commit=commit, tree="t", dirty=False, version=version, committed=5, go="1.26")
+    return {"word": "ref master", **state.model_dump()}
+
+
 def test_what_differs_is_one_line_each() -> None:
     old = Document(
         words={"kubernetes.version 1.36": "1.36.3", "calico.version 3.32": "3.32.1"},
-        sources={"kubernetes": {"version": "1.37.0-alpha.1", "commit": "0" * 40}},
+        sources={"kubernetes": row("1.37.0-alpha.1", "0" * 40)},
         artifacts={
             "same": entry("1"),
             "newer": entry("1"),
@@ -33,7 +39,7 @@ def test_what_differs_is_one_line_each() -> None:
     )
     new = Document(
         words={"kubernetes.version 1.36": "1.36.4", "calico.version 3.32": "3.32.1", "containerd.linux 2.3": "2.3.4"},
-        sources={"kubernetes": {"version": "1.37.0-alpha.2", "commit": "1" * 40}},
+        sources={"kubernetes": row("1.37.0-alpha.2", "1" * 40)},
         artifacts={
             **old.artifacts,
             "newer": entry("2", "b"),
@@ -57,7 +63,7 @@ def test_what_differs_is_one_line_each() -> None:
 def test_words_are_asked_once_each_and_pins_do_not_count(tmp_path: Path) -> None:
     lock = ArtifactLock(tmp_path / "lock.yaml")
     lock.pin_word("kubernetes.version 1.36", "1.36.1")
-    lock.pin_source("kubernetes", {"word": "ref master"})
+    lock.pin_source("kubernetes", row("1.37.0", "c"))
     asked: list[str] = []
 
     def ask(url: str) -> str:
@@ -73,7 +79,7 @@ def test_words_are_asked_once_each_and_pins_do_not_count(tmp_path: Path) -> None
 
     kept = Anew(ask, lock, offline=True)
     assert kept.word("kubernetes.version 1.36") == "1.36.1"
-    assert kept.source("kubernetes") == {"word": "ref master"}
+    assert kept.source("kubernetes") == row("1.37.0", "c")
     assert len(asked) == 1
 
 
