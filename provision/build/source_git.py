@@ -14,7 +14,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -174,11 +173,15 @@ class Git:
         env["GIT_DIR"] = str(repository)
         if _SSH.match(remote) and not self._own_ssh(deadline, repository):
             env["GIT_SSH_COMMAND"] = "ssh -oBatchMode=yes -oConnectTimeout=20"
-        with tempfile.TemporaryDirectory(prefix="hybrid-git-") as folder:
-            events = Path(folder) / "events"
-            env["GIT_TRACE2_EVENT"] = str(events)
+        # In the repository, which the caller has alone: what a killed run left is not counted, and does not add up.
+        events = (repository / "events").absolute()
+        events.unlink(missing_ok=True)
+        env["GIT_TRACE2_EVENT"] = str(events)
+        try:
             done = self._run(argv, deadline, env, None, on_line)
             received = _received(events)
+        finally:
+            events.unlink(missing_ok=True)
         if done.code != 0:
             raise RemoteFailed("\n".join(tail(_clean(done.err))) or f"git ended with exit code {done.code}")
         return done, received

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -465,6 +466,20 @@ def test_what_a_power_failure_emptied_is_made_again(sources: Sources, repo: Repo
     assert resolve(sources, repo, source.commit) == source
     with sources.files(source, soon()) as folder:
         assert (folder / "go.mod").is_file()
+
+
+def test_nothing_is_left_outside_of_the_cache(
+    sources: Sources, repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "nowhere"  # with a folder for temporary files there, making one would fail
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
+    source = resolve(sources, repo, "master")
+    (bare,) = sources.root.glob("git/*.git")
+    (bare / "events").write_text('{"event":"data","key":"total_bytes","value":"1000000000"}\n')  # a killed run's
+    before = sources.fetched_bytes
+    resolve(sources, repo, "v1.36.4")
+    assert 0 < sources.fetched_bytes - before < 10**9 and not (bare / "events").exists()
+    assert source.commit == repo.commits["master"]
 
 
 def test_two_runs_at_once(repo: Repo, tmp_path: Path) -> None:
