@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import io
 import logging
 import selectors
-import socket
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,20 +13,16 @@ from pathlib import Path
 import paramiko
 
 from provision.clock import Deadline
-from provision.errors import AuthenticationRefused, HostChanged, HostError, ProvisionError, StepFailed, Unreachable
-from provision.guests import known_hosts
+from provision.errors import ProvisionError, StepFailed, Unreachable
 from provision.guests.base import Endpoint, OnLine, Result, Script
 from provision.guests.common import CommonGuest, Ran
 from provision.guests.output import Output
 from provision.guests.recipes import WRONG_UPLOAD, Invocation, Upload
+from provision.guests.ssh_login import LOGIN, login
 
 # paramiko logs its tracebacks; what they mean is raised as our errors.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
-KEEPALIVE = 15
-CONNECT = 15.0
-BANNER = 20.0
-LOGIN = 30.0
 # Seconds that output may still come after the exit code, when a process left behind holds the streams open.
 AFTER_EXIT = 2.0
 CHUNK = 32 * 1024
@@ -59,126 +53,9 @@ class SshGuest(CommonGuest):
         if self._client is not None and transport is not None and transport.is_active():
             return self._client
         self.reset()
-        sock = self._socket(deadline)
-        client = paramiko.SSHClient()
-        try:
-            self._login(client, sock, deadline)
-        except BaseException:
-            client.close()
-            sock.close()
-            raise
-        active = client.get_transport()
-        assert active is not None
-        active.set_keepalive(KEEPALIVE)
+        self._client = login(self.endpoint, deadline)
         self.traffic.connects += 1
-        self._client = client
-        return client
-
-    def _socket(self, deadline: Deadline) -> socket.socket:
-        where = f"{self.endpoint.host}:{self.endpoint.port}"
-        try:
-            sock = socket.create_connection(
-                (self.endpoint.host, self.endpoint.port), timeout=max(0.1, min(CONNECT, deadline.remaining()))
-            )
-        except OSError as error:
-            raise Unreachable(
-                f"{self.endpoint.machine}: nothing answers at {where}",
-                details=str(error),
-                remedy="is the machine running? `invoke status` shows what its provider says",
-            ) from error
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            # A machine that vanished without a word is noticed after 30 s, not after the system's quarter of an hour.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)
-        return sock
-
-    def _login(self, client: paramiko.SSHClient, sock: socket.socket, deadline: Deadline) -> None:
-        endpoint = self.endpoint
-        name, file = endpoint.machine, endpoint.known_hosts
-        seen: list[paramiko.PKey] = []
-        pin = known_hosts.pinned(file, name) if file is not None else None
-        if pin is not None:
-            client.get_host_keys().add(name, pin[0], self._pinned_key(*pin))
-        client.set_missing_host_key_policy(_Remember(seen))
-        try:
-            client.connect(
-                name,  # the name under which the key is pinned; the socket is already connected
-                sock=sock,
-                username=endpoint.user,
-                password=endpoint.password.reveal() if endpoint.password is not None else None,
-                key_filename=str(endpoint.key_file) if endpoint.key_file is not None else None,
-                allow_agent=False,
-                look_for_keys=False,
-                banner_timeout=max(0.1, min(BANNER, deadline.remaining())),
-                auth_timeout=max(0.1, min(LOGIN, deadline.remaining())),
-            )
-        except paramiko.BadHostKeyException as error:
-            raise self._changed() from error
-        except paramiko.AuthenticationException as error:
-            self._require_key()
-            raise AuthenticationRefused(
-                f"{name}: SSH at {endpoint.host}:{endpoint.port} refused the login of {endpoint.user}",
-                details=str(error),
-                remedy="check user, key and password of this machine in the settings",
-            ) from error
-        except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
-            self._require_key()
-            if isinstance(error, ValueError):
-                raise
-            raise Unreachable(
-                f"{name}: {endpoint.host}:{endpoint.port} takes connections but does not speak SSH to us",
-                details=str(error) or type(error).__name__,
-                remedy="the machine may still be starting; run the same command again",
-            ) from error
-        if seen and file is not None:
-            kind, key = seen[0].get_name(), seen[0].get_base64()
-            if known_hosts.pin(file, name, kind, key) != (kind, key):
-                raise self._changed()
-
-    def _pinned_key(self, kind: str, key: str) -> paramiko.PKey:
-        try:
-            return paramiko.PKey.from_type_string(kind, base64.b64decode(key))
-        except (ValueError, paramiko.SSHException, paramiko.pkey.UnknownKeyType) as error:
-            assert self.endpoint.known_hosts is not None
-            what = f"the key of {self.endpoint.machine} in it is none"
-            raise known_hosts.damaged(self.endpoint.known_hosts, what) from error
-
-    def _require_key(self) -> None:
-        """After a login that failed: a key that nobody can read is told as that, and waiting does not mend it.
-
-        Raises:
-            HostError: the endpoint's key file is not there, is no key, or wants a passphrase that it does not get.
-        """
-        file, password = self.endpoint.key_file, self.endpoint.password
-        if file is None:
-            return
-        # As paramiko does, which takes the password for the passphrase of a key that wants one.
-        passphrases = [None, *([password.reveal()] if password is not None else [])]
-        seen: Exception | None = None
-        for passphrase in passphrases:
-            try:
-                paramiko.PKey.from_path(file, passphrase)
-            except (OSError, ValueError, TypeError, paramiko.SSHException, paramiko.pkey.UnknownKeyType) as error:
-                seen = seen or error
-            else:
-                return
-        protected = isinstance(seen, TypeError)  # cryptography's word for a passphrase that was not given
-        takes_off = f"take its passphrase off (`ssh-keygen -p -f {file}`), or "
-        raise HostError(
-            f"{self.endpoint.machine}: the key {file} {'wants a passphrase' if protected else 'cannot be used'}",
-            details="" if protected else str(seen),
-            remedy=f"{takes_off if protected else 'put the right private key there, or '}name another one as `key`",
-        ) from seen
-
-    def _changed(self) -> HostChanged:
-        endpoint = self.endpoint
-        return HostChanged(
-            f"{endpoint.machine}: {endpoint.host}:{endpoint.port} has another host key than the one pinned",
-            details=f"pinned in {endpoint.known_hosts}",
-            remedy=f"if the machine was made again, remove the line of {endpoint.machine} from that file; "
-            "if not, something else answers at its address",
-        )
+        return self._client
 
     # -- commands ------------------------------------------------------------------------------------------------
 
@@ -414,13 +291,3 @@ def _opened(sftp: paramiko.SFTPClient, part: str) -> paramiko.SFTPFile:
 def _is_break(error: OSError) -> bool:
     """Whether this is the connection's error, not one that the machine's file system answered with."""
     return isinstance(error, (ConnectionError, TimeoutError)) or "closed" in str(error)
-
-
-class _Remember(paramiko.MissingHostKeyPolicy):
-    """Takes the key of a first contact, to be pinned once the login has succeeded."""
-
-    def __init__(self, seen: list[paramiko.PKey]) -> None:
-        self._seen = seen
-
-    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:  # noqa: ARG002
-        self._seen.append(key)
