@@ -164,6 +164,7 @@ def _control_plane(settings: Settings) -> Step:
                     "config": config,
                     "images": built_images(settings),
                     "pull": pull,
+                    "node": settings.node_name(machine.name),
                     "patches": patches(settings),
                 },
                 documents={"init.yaml": config},

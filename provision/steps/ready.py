@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from provision.facts.base import World
 from provision.facts.cluster import Checks, Nodes, Tokens, Workloads
+from provision.facts.linux import Services
+from provision.facts.windows import Kubelet
 from provision.settings.model import Settings
-from provision.steps.base import Judgement, Missing, Satisfied, ScriptCall, Step
+from provision.steps.base import Context, Judgement, Missing, Satisfied, ScriptCall, Step
 from provision.steps.cni_calico import WINDOWS_WORKLOADS
 from provision.steps.limits import inside
 from provision.steps.manifests import Manifest, manifest
@@ -14,6 +16,10 @@ from provision.steps.probe import all_sections
 # One image for both systems, published by kubernetes/k8s.io#7262. Its Windows layers go up to Server 2022, which 2025
 # runs too (#9057 there). Source: kubernetes test/images/agnhost; 2.53 is the version of kubernetes.io's examples.
 SMOKE_IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.53"
+
+
+# Seconds for a node that nobody knows yet to come: kubelets register within a few seconds of their start.
+_PATIENCE = 60
 
 
 def ready_steps(settings: Settings) -> tuple[Step, ...]:
@@ -64,6 +70,32 @@ def _nodes_ready(settings: Settings) -> Step:
     workers = [names[machine.name] for machine in settings.machines if machine.role == "worker"]
     windows = [names[machine.name] for machine in settings.windows]
 
+    wait = ScriptCall(
+        template="linux/90-nodes.sh",
+        parameters={"nodes": list(names.values()), "workers": workers},
+        runtime={"seconds": inside(settings.timeouts.node_ready), "patience": _PATIENCE},
+    )
+    again = {
+        names[machine.name]: ScriptCall(
+            template="windows/71-kubelet-again.ps1" if machine.os == "windows" else "linux/62-kubelet-again.sh",
+            machine=machine.name,
+            changes=(Kubelet.name if machine.os == "windows" else Services.name,),
+        )
+        for machine in settings.machines
+        if machine.role == "worker"
+    }
+
+    def apply(ctx: Context) -> None:
+        # A kubelet makes its node when it starts, and never again: one whose node was deleted has to start anew.
+        answer = ctx.run(wait, seconds=inside(ctx.deadline.remaining()), patience=_PATIENCE)
+        absent = [name for name in str(answer.get("absent", "")).split() if name in again]
+        for name in absent:
+            ctx.waits_for(f"the kubelet of {name} to make its node, which somebody has deleted")
+            ctx.run(again[name])
+        if absent:
+            rest = inside(ctx.deadline.remaining())
+            ctx.run(wait, seconds=rest, patience=rest)
+
     def check(_: Settings, world: World) -> Judgement:
         found = world.cluster.get(Nodes)
         for name in names.values():
@@ -88,16 +120,8 @@ def _nodes_ready(settings: Settings) -> Step:
         # A node that came has pods: what was read of workloads before it came says nothing of them.
         changes=("cluster.nodes", "cluster.workloads", "cluster.checks"),
         check=check,
-        scripts=(
-            ScriptCall(
-                template="linux/90-nodes.sh",
-                parameters={
-                    "nodes": list(names.values()),
-                    "workers": workers,
-                    "seconds": inside(settings.timeouts.node_ready),
-                },
-            ),
-        ),
+        scripts=(wait, *again.values()),
+        apply=apply,
         timeout=settings.timeouts.node_ready,
     )
 

@@ -6,6 +6,7 @@
 IMAGES={{ images | sh }}
 # PULL is no where images were imported: then kubeadm init itself pulls those that are not there, and asks for no other.
 PULL={{ pull | sh }}
+NODE={{ node | sh }}
 {% include 'linux/_start.sh' %}
 
 mkdir -p /var/lib/hybrid/kubeadm /root/.kube
@@ -49,4 +50,16 @@ until kubectl --kubeconfig=/etc/kubernetes/admin.conf --request-timeout=5s get -
     fi
     sleep 2
 done
+
+if ! kubectl --kubeconfig=/etc/kubernetes/admin.conf get node "$NODE" >/dev/null 2>&1; then
+    say 'somebody has deleted its node: the kubelet makes it when it starts'
+    systemctl restart kubelet.service
+    until kubectl --kubeconfig=/etc/kubernetes/admin.conf --request-timeout=5s get node "$NODE" >/dev/null 2>&1; do
+        if [ "$SECONDS" -ge "$DEADLINE" ]; then
+            fail "the kubelet has not made node $NODE: $(journalctl -u kubelet.service -n 20 --no-pager 2>&1)"
+        fi
+        sleep 2
+    done
+    kubeadm init phase mark-control-plane --config=/var/lib/hybrid/kubeadm/init.yaml
+fi
 {% include 'facts/linux/_emit.sh' %}

@@ -53,6 +53,7 @@ def _by_hand() -> list[Beginning]:
         one("by-hand-program", "box", "program"),
         one("by-hand-collect", "box", "collect"),
         one("by-hand-kube-proxy", "join", "kube-proxy"),
+        one("kubelet-again", "join", "kubelet-again"),
     ]
 
 

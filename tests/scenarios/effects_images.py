@@ -1,4 +1,4 @@
-"""The scripts of images and registries that no step of the settings here has, with their values."""
+"""The scripts that no Windows step of the settings here has (images, registries, deleted nodes), with their values."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ TEMPLATES: Mapping[str, tuple[str, tuple[str, ...], Mapping[str, object]]] = {
         {"images": [{"file": "pause.tar", "name": PAUSE}], "folder": "C:\\ProgramData\\hybrid\\export", "address": ""},
     ),
     "folder-gone": ("windows/93-folder-gone.ps1", (), {"folder": "C:\\ProgramData\\hybrid\\export"}),
+    "kubelet-again": ("windows/71-kubelet-again.ps1", ("kubelet",), {}),
     "prepull": ("windows/66-prepull.ps1", ("images",), {"images": [PAUSE], "limit": 4}),
     "registries": ("windows/45-registries.ps1", ("registries",), {"authorities": [], "folders": []}),
 }

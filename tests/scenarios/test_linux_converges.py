@@ -11,8 +11,9 @@ import pytest
 from provision.facts.cluster import Calico, Workloads
 from provision.rehearsal.contract import Streams
 from provision.rehearsal.latency import Latencies
+from provision.render.engine import render
 from provision.settings.complete import complete
-from provision.settings.model import Machine, Settings
+from provision.settings.model import Containerd, Machine, Settings
 from provision.steps.base import Missing, Plan, Satisfied
 from tests.scenarios.inprocess import Rehearsed, complaint
 from tests.scenarios.test_whole_plan import missing
@@ -114,3 +115,35 @@ def test_another_version_of_calico_replaces_the_one_that_runs(tmp_path: Path) ->
     assert missing(again) == []
     workloads = again.facts().cluster.get(Workloads).workloads
     assert workloads["calico-system/calico-node"].image == "quay.io/calico/node:v3.32.1"
+
+
+@pytest.mark.parametrize("machine", ["cp1", "lin1", "winw1"])
+def test_a_node_that_somebody_deleted_is_made_again_by_a_kubelet_that_starts_anew(tmp_path: Path, machine: str) -> None:
+    settings = Settings(machines=(*LINUX.machines, *Settings().machines[1:]))
+    cluster = made(tmp_path, settings)
+    name = cluster.settings.node_name(machine)
+    by_hand(cluster, "cp1", f"kubectl --kubeconfig=/etc/kubernetes/admin.conf delete node {name}")
+    again = Rehearsed(tmp_path, settings)
+    assert any(f"{name} is no node" in line for line in missing(again))
+    result = again.up()
+    assert not result.failures, complaint(result)
+    assert missing(again) == []
+
+
+def test_containerd_never_goes_on_with_a_configuration_that_is_not_on_disk_any_more(tmp_path: Path) -> None:
+    """Its script is cut off once the new configuration is written: facts show files, not what a process has read."""
+    made(tmp_path, LINUX)
+    other = LINUX.model_copy(update={"containerd": Containerd(config={"oom_score": -100})})
+    cut = Rehearsed(tmp_path, other)
+    (call,) = next(step for step in cut.plan.steps if step.name == "containerd@lin1").scripts
+    whole = render(call.template, sections=[], **call.parameters)
+    by_hand(cut, "lin1", whole[: whole.index("systemctl daemon-reload")])
+    before = cut.park.get("lin1").units.since("containerd.service")  # type: ignore[attr-defined]
+    again = Rehearsed(tmp_path, other)
+    result = again.up()
+    assert not result.failures, complaint(result)
+    assert "containerd@lin1" in {end.step.name for end in result.applied}
+    machine = again.park.get("lin1")
+    assert machine.units.is_active("containerd.service")  # type: ignore[attr-defined]
+    assert machine.units.since("containerd.service") > before  # type: ignore[attr-defined]
+    assert missing(again) == []

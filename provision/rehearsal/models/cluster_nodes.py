@@ -109,10 +109,17 @@ def look(neighbours: Neighbours) -> dict[str, Seen]:
 
 
 def settle_nodes(cluster: Cluster, seen: dict[str, Seen]) -> None:
-    """Nodes as their kubelets report them; those whose kubelet is silent are not Ready."""
-    coming = cluster.doc.setdefault("coming", {})
+    """Nodes as their kubelets report them; those whose kubelet is silent are not Ready.
+
+    A kubelet makes its node once, when it starts: where somebody deletes the node of a running one, it stays away.
+    Source: kubernetes pkg/kubelet/kubelet_node_status.go, registerWithAPIServer (registrationCompleted).
+    """
+    coming, met = (cluster.doc.setdefault(key, {}) for key in ("coming", "met"))
     for name, one in seen.items():
-        known = cluster.objects.get("nodes", "", name) is not None or one.machine.name == cluster.machine.name
+        known = cluster.objects.get("nodes", "", name) is not None
+        if not known and met.get(name) != one.report.start:
+            coming.setdefault(name, now() + cluster.machine.latencies.seconds("node-registers"))
+        met[name] = one.report.start
         if known or now() >= coming.get(name, float("inf")):
             register_node(cluster, one.report)
             coming.pop(name, None)

@@ -23,6 +23,7 @@ from provision.rehearsal.models.linux_kubeadm_images import (
     version_and_repository,
 )
 from provision.rehearsal.models.linux_kubeadm_patches import patched
+from provision.rehearsal.models.linux_kubeadm_phases import mark_control_plane
 from provision.rehearsal.models.linux_kubeadm_preflight import KUBELET, common, refuse
 from provision.rehearsal.models.linux_program import Failed, Usage, options, path_of
 from provision.rehearsal.models.linux_unit_files import UnitError
@@ -57,6 +58,8 @@ def kubeadm(box: LinuxBox, call: Call) -> int:
     try:
         if words == ["init"]:
             return _init(box, call, _config(box, call, given.get("--config")))
+        if words == ["init", "phase", "mark-control-plane"]:
+            return mark_control_plane(box, call, _config(box, call, given.get("--config")))
         if words[:1] == ["join"]:
             return _join(box, call, _config(box, call, given.get("--config")))
         if words == ["config", "images", "pull"]:

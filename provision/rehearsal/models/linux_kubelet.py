@@ -133,6 +133,7 @@ def node_report(machine: LinuxMachine) -> NodeReport | None:
         taints=tuple(found["taints"]),
         network_ready=network_ready(machine),
         authority=machine.files.read(AUTHORITY).decode() if machine.files.exists(AUTHORITY) else "",
+        start=str(machine.units.since(UNIT)),
     )
 
 

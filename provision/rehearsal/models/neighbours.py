@@ -57,6 +57,7 @@ class NodeReport:
         network_ready: whether the container runtime says NetworkReady.
         taints: as ``key=value:effect``, only used when the node is new.
         authority: the CA certificate (PEM) that its kubelet trusts; a cluster with another one never hears of it.
+        start: which of the kubelet's starts this is; it makes its node once a start.
     """
 
     name: str
@@ -71,6 +72,7 @@ class NodeReport:
     taints: tuple[str, ...] = ()
     network_ready: bool = True
     authority: str = ""
+    start: str = ""
 
 
 class ClusterApi(Protocol):

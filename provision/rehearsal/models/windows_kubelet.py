@@ -256,6 +256,7 @@ def node_report(machine: WindowsMachine) -> NodeReport | None:
             taints=tuple(state["taints"]),
             network_ready=network_ready(machine),
             authority=_authority(machine),
+            start=str(services(machine)["kubelet"].get("starts", 0)),
         )
 
 

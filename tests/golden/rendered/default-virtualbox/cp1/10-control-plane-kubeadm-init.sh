@@ -6,6 +6,7 @@
 IMAGES=()
 # PULL is no where images were imported: then kubeadm init itself pulls those that are not there, and asks for no other.
 PULL=yes
+NODE=cp1
 # Shared by every Linux script: strict mode, and the few words that all of them use.
 set -euo pipefail
 umask 022
@@ -141,6 +142,18 @@ until kubectl --kubeconfig=/etc/kubernetes/admin.conf --request-timeout=5s get -
     fi
     sleep 2
 done
+
+if ! kubectl --kubeconfig=/etc/kubernetes/admin.conf get node "$NODE" >/dev/null 2>&1; then
+    say 'somebody has deleted its node: the kubelet makes it when it starts'
+    systemctl restart kubelet.service
+    until kubectl --kubeconfig=/etc/kubernetes/admin.conf --request-timeout=5s get node "$NODE" >/dev/null 2>&1; do
+        if [ "$SECONDS" -ge "$DEADLINE" ]; then
+            fail "the kubelet has not made node $NODE: $(journalctl -u kubelet.service -n 20 --no-pager 2>&1)"
+        fi
+        sleep 2
+    done
+    kubeadm init phase mark-control-plane --config=/var/lib/hybrid/kubeadm/init.yaml
+fi
 # ---- facts: printed as the last line, {"facts": {"<section>": {...}}, ...}. Reads only, changes nothing.
 # Each section has a time limit: every program that could hang runs under `limited`, with what is left of it.
 SECTION_END=0

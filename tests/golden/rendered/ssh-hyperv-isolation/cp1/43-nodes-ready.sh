@@ -1,9 +1,11 @@
 #!/bin/bash
 # Every machine is a Ready node, and workers show their role.
 # Usage: bash 90-nodes.sh   (as root on the control plane; waits)
+# PATIENCE: seconds after which nodes that do not exist are the result: their kubelets have to start anew.
 NODES=(cp1 lin1 winw1)
 WORKERS=(lin1 winw1)
 SECONDS_TO_WAIT=840
+PATIENCE=60
 # Shared by every Linux script: strict mode, and the few words that all of them use.
 set -euo pipefail
 umask 022
@@ -52,14 +54,18 @@ kube() {
 }
 
 DEADLINE=$((SECONDS + SECONDS_TO_WAIT))
+LONG=$((SECONDS + PATIENCE))
 BEFORE=''
 while true; do
-    SEEN="$(kube get nodes -o jsonpath='{range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status} {end}' 2>&1 || true)"
+    ANSWER=yes
+    SEEN="$(kube get nodes -o jsonpath='{range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status} {end}' 2>&1)" || ANSWER=no
     WAITING=''
+    ABSENT=''
     for name in "${NODES[@]}"; do
         case " $SEEN " in
             *" $name=True "*) ;;
-            *) WAITING="$WAITING $name" ;;
+            *" $name="*) WAITING="$WAITING $name" ;;
+            *) WAITING="$WAITING $name"; ABSENT="$ABSENT $name" ;;
         esac
     done
     if [ -z "$WAITING" ]; then
@@ -69,16 +75,22 @@ while true; do
         say "not Ready yet:$WAITING"
         BEFORE="$WAITING"
     fi
+    if [ "$ANSWER" = yes ] && [ -n "$ABSENT" ] && [ "$SECONDS" -ge "$LONG" ] && [ "$LONG" -lt "$DEADLINE" ]; then
+        break
+    fi
     if [ "$SECONDS" -ge "$DEADLINE" ]; then
         fail "not Ready after $SECONDS_TO_WAIT s:$WAITING; $(kube get nodes,pods --all-namespaces -o wide 2>&1)"
     fi
     sleep 2
 done
 
-# Only now: kubeadm join of 1.34 and later ends before the kubelet has made its node.
-for name in "${WORKERS[@]}"; do
-    kube label node "$name" --overwrite node-role.kubernetes.io/worker=worker
-done
+if [ -z "$WAITING" ]; then
+    # Only now: kubeadm join of 1.34 and later ends before the kubelet has made its node.
+    for name in "${WORKERS[@]}"; do
+        kube label node "$name" --overwrite node-role.kubernetes.io/worker=worker
+    done
+fi
+result absent "$ABSENT"
 # ---- facts: printed as the last line, {"facts": {"<section>": {...}}, ...}. Reads only, changes nothing.
 # Each section has a time limit: every program that could hang runs under `limited`, with what is left of it.
 SECTION_END=0
