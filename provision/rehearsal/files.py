@@ -179,7 +179,7 @@ class StateFiles:
             if entry.get("folder"):
                 if there and self._key(source) != self._key(target):
                     raise FileExistsError(errno.EEXIST, "File exists", new)
-                for key in [k for k in entries if k == self._key(source) or self._below(k, source)]:
+                for key in (self._key(source), *self._below(source)):
                     moved = entries.pop(key)
                     moved["path"] = target + moved["path"][len(source) :]
                     entries[self._key(moved["path"])] = moved
@@ -224,7 +224,7 @@ class StateFiles:
             normal, entry = self._find(path)
             if not entry.get("folder"):
                 raise NotADirectoryError(errno.ENOTDIR, "Not a directory", path)
-            found = [e["path"] for k, e in self._entries().items() if self._below(k, normal)]
+            found = [self._entries()[key]["path"] for key in self._below(normal)]
             return sorted({self.base(p) for p in found if self._key(self.parent(p)) == self._key(normal)})
 
     # More than the contract: what shells need
@@ -261,8 +261,9 @@ class StateFiles:
         with self.state.change():
             normal, _ = self._find(path, follow=False)
             entries = self._entries()
-            for key in [k for k in entries if k == self._key(normal) or self._below(k, normal)]:
-                self._drop(entries.pop(key))
+            for key in (self._key(normal), *self._below(normal)):
+                if key in entries:
+                    self._drop(entries.pop(key))
 
     def digest(self, path: str) -> str:
         """SHA-256 (hex) of a file, without reading it where it is known."""
@@ -314,12 +315,15 @@ class StateFiles:
         """All paths below a folder, sorted."""
         with self.state.reading():
             normal, _ = self._find(path)
-            return sorted(e["path"] for k, e in self._entries().items() if self._below(k, normal))
+            return sorted(self._entries()[key]["path"] for key in self._below(normal))
 
-    def _below(self, key: str, folder: str) -> bool:
+    def _below(self, folder: str) -> Sequence[str]:
+        """The keys of everything below a folder."""
         prefix = self._key(folder)
         separator = "/" if self.os == "linux" else "\\"
-        return key.startswith(prefix if prefix.endswith(separator) else prefix + separator)
+        if not prefix.endswith(separator):
+            prefix += separator
+        return [key for key in self._entries() if key.startswith(prefix)]
 
     def _set(self, normal: str, digest: str, size: int, mode: int) -> None:
         entries = self._entries()

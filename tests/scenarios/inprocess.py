@@ -10,11 +10,12 @@ import contextlib
 import hashlib
 import io
 import threading
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from provision.artifacts.base import Maker
 from provision.artifacts.cache import Cache
@@ -32,6 +33,7 @@ from provision.plan import plan
 from provision.rehearsal.contract import Streams
 from provision.rehearsal.park import Park
 from provision.rehearsal.published import published
+from provision.rehearsal.state import Saver
 from provision.settings.complete import complete
 from provision.settings.model import Machine, Settings
 from provision.steps.base import Missing, Plan, Step
@@ -165,6 +167,19 @@ class Heard:
         """The result has it."""
 
 
+class Batched(Saver):
+    """Writes the machines' states when it is asked to: after a run, and before a folder is read again."""
+
+    alive: ClassVar[weakref.WeakSet[Batched]] = weakref.WeakSet()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.alive.add(self)
+
+    def _run(self) -> None:
+        """No thread writes in between."""
+
+
 class Rehearsed:
     """One cluster of modelled machines in a folder; `up` may be called again and again."""
 
@@ -182,7 +197,10 @@ class Rehearsed:
         self.folder = folder
         self.makers = makers
         self.builds = builds
-        self.park = Park(folder, scale=0.0, faults=faults)
+        for saver in list(Batched.alive):
+            saver.save()
+        self.saver = Batched()
+        self.park = Park(folder, scale=0.0, faults=faults, saver=self.saver)
         self.park.load()
         self.provider = DirectProvider(self.settings, self.park)
         self.plan = plan(self.settings)
@@ -239,8 +257,11 @@ class Rehearsed:
         self.heard = Heard()
         self.tools = self._tools()
         runner = Runner(steps or self.plan, self.tools, self.heard)
-        observe(self.tools, runner)
-        return runner.run() if self.stop_after is None else self._cut(runner)
+        try:
+            observe(self.tools, runner)
+            return runner.run() if self.stop_after is None else self._cut(runner)
+        finally:
+            self.saver.save()
 
     def _cut(self, runner: Runner) -> RunResult:
         """Run until so many steps were applied, then stop as a kill would: no step is started any more."""

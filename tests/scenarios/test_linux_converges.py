@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import threading
 from pathlib import Path
 
@@ -23,10 +24,24 @@ TWO_WINDOWS = Settings(machines=(*Settings().machines, Machine(name="winw2", os=
 
 
 def made(tmp_path: Path, settings: Settings) -> Rehearsed:
+    """A run that ends well in this folder, whatever is in it."""
     cluster = Rehearsed(tmp_path, settings)
     result = cluster.up()
     assert not result.failures, complaint(result)
     return cluster
+
+
+_FINISHED: dict[str, Path] = {}
+
+
+def finished(tmp_path: Path, settings: Settings) -> Rehearsed:
+    """A cluster that a run has finished: the run is made once for all tests, its folder copied."""
+    if (key := settings.model_dump_json()) not in _FINISHED:
+        folder = tmp_path.parent / f"finished-{len(_FINISHED)}"
+        made(folder, settings)
+        _FINISHED[key] = folder
+    shutil.copytree(_FINISHED[key], tmp_path, dirs_exist_ok=True)
+    return Rehearsed(tmp_path, settings)
 
 
 def by_hand(cluster: Rehearsed, machine: str, command: str) -> None:
@@ -37,7 +52,7 @@ def by_hand(cluster: Rehearsed, machine: str, command: str) -> None:
 
 @pytest.mark.parametrize("machine", ["cp1", "lin1"])
 def test_a_kubelet_that_somebody_stopped_is_started(tmp_path: Path, machine: str) -> None:
-    by_hand(made(tmp_path, LINUX), machine, "systemctl stop kubelet.service")
+    by_hand(finished(tmp_path, LINUX), machine, "systemctl stop kubelet.service")
     again = Rehearsed(tmp_path, LINUX)
     result = again.up()
     assert not result.failures, complaint(result)
@@ -45,7 +60,7 @@ def test_a_kubelet_that_somebody_stopped_is_started(tmp_path: Path, machine: str
 
 
 def test_a_plugin_that_is_gone_is_installed_again_and_one_of_another_build_stays(tmp_path: Path) -> None:
-    cluster = made(tmp_path, LINUX)
+    cluster = finished(tmp_path, LINUX)
     by_hand(cluster, "lin1", "rm -f /opt/cni/bin/portmap")
     again = Rehearsed(tmp_path, LINUX)
     result = again.up()
@@ -120,7 +135,7 @@ def test_another_version_of_calico_replaces_the_one_that_runs(tmp_path: Path) ->
 @pytest.mark.parametrize("machine", ["cp1", "lin1", "winw1"])
 def test_a_node_that_somebody_deleted_is_made_again_by_a_kubelet_that_starts_anew(tmp_path: Path, machine: str) -> None:
     settings = Settings(machines=(*LINUX.machines, *Settings().machines[1:]))
-    cluster = made(tmp_path, settings)
+    cluster = finished(tmp_path, settings)
     name = cluster.settings.node_name(machine)
     by_hand(cluster, "cp1", f"kubectl --kubeconfig=/etc/kubernetes/admin.conf delete node {name}")
     again = Rehearsed(tmp_path, settings)
@@ -132,7 +147,7 @@ def test_a_node_that_somebody_deleted_is_made_again_by_a_kubelet_that_starts_ane
 
 def test_containerd_never_goes_on_with_a_configuration_that_is_not_on_disk_any_more(tmp_path: Path) -> None:
     """Its script is cut off once the new configuration is written: facts show files, not what a process has read."""
-    made(tmp_path, LINUX)
+    finished(tmp_path, LINUX)
     other = LINUX.model_copy(update={"containerd": Containerd(config={"oom_score": -100})})
     cut = Rehearsed(tmp_path, other)
     (call,) = next(step for step in cut.plan.steps if step.name == "containerd@lin1").scripts

@@ -274,7 +274,7 @@ class Parser(BlockParser):
         return Return(line, value) if word == "return" else Exit(line, value)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def parse(text: str) -> Script:
     """The tree of a script; cached by its text.
 

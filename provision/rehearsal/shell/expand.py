@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from provision.rehearsal.shell import patterns
 from provision.rehearsal.shell import syntax as s
 from provision.rehearsal.shell.arithmetic import BadExpression, evaluate
 from provision.rehearsal.shell.variables import Variable
-from provision.rehearsal.shell.words import Scanner, parts_of
+from provision.rehearsal.shell.words import parts_of, scan
 
 if TYPE_CHECKING:
     from provision.rehearsal.shell.interpreter import Shell
@@ -43,7 +44,7 @@ class Expander:
 
     def document(self, word: s.Word) -> str:
         """The body of a here-document."""
-        return _join(self._unsplit(Scanner(word.raw, word.line, "document").scan(), word.line))
+        return _join(self._unsplit(scan(word.raw, word.line, "document"), word.line))
 
     def pattern(self, word: s.Word) -> Pieces:
         """A pattern: what was quoted is literal."""
@@ -51,7 +52,7 @@ class Expander:
 
     def number(self, text: str, line: int) -> int:
         """The value of an arithmetic expression."""
-        expanded = _join(self._unsplit(Scanner(text, line, "quotes").scan(), line)) if "$" in text else text
+        expanded = _join(self._unsplit(scan(text, line, "quotes"), line)) if "$" in text else text
         try:
             return evaluate(expanded.replace('"', ""), self)
         except BadExpression as error:
@@ -71,7 +72,7 @@ class Expander:
 
     # -- splitting ------------------------------------------------------------------------------------------
 
-    def _fields(self, parts: list[s.Part], line: int) -> list[Pieces]:
+    def _fields(self, parts: Sequence[s.Part], line: int) -> list[Pieces]:
         done: list[Pieces] = []
         current: Pieces = []
         started = False
@@ -96,7 +97,7 @@ class Expander:
             if isinstance(part, s.Parameter) and not part.quoted and part.operator in _ALTERNATIVES:
                 chosen = self._alternative(part, line)
                 if chosen is not None:
-                    inner = self._fields(Scanner(chosen, line).scan(), line)
+                    inner = self._fields(scan(chosen, line), line)
                     for i, pieces in enumerate(inner):
                         if i:
                             done.append(current)
@@ -159,7 +160,7 @@ class Expander:
             return found
         return [] if self.shell.options["nullglob"] else [text]
 
-    def _unsplit(self, parts: list[s.Part], line: int) -> Pieces:
+    def _unsplit(self, parts: Sequence[s.Part], line: int) -> Pieces:
         pieces: Pieces = []
         for position, part in enumerate(parts):
             if isinstance(part, s.Text):
@@ -171,7 +172,7 @@ class Expander:
                 if chosen is None:
                     pieces.append((self._value(part, line), part.quoted))
                 else:
-                    inner = Scanner(chosen, line, "quotes" if part.quoted else "word").scan()
+                    inner = scan(chosen, line, "quotes" if part.quoted else "word")
                     pieces += self._unsplit(inner, line)
             else:
                 pieces.append((self._value(part, line), part.quoted))
@@ -207,7 +208,7 @@ class Expander:
         values = self._all(part)
         if part.operator in (":-", "-") and not values:
             chosen = part.argument
-            return [_join(p) for p in self._fields(Scanner(chosen, line, "quotes").scan(), line)] if chosen else []
+            return [_join(p) for p in self._fields(scan(chosen, line, "quotes"), line)] if chosen else []
         if part.operator == ":":
             return self._slice(values, part.argument, line, base=1 if part.name == "@" else 0)
         if part.operator:
@@ -263,7 +264,7 @@ class Expander:
         if part.operator in _ALTERNATIVES:
             chosen = self._alternative(part, line)
             if chosen is not None:
-                return _join(self._unsplit(Scanner(chosen, line, "quotes" if part.quoted else "word").scan(), line))
+                return _join(self._unsplit(scan(chosen, line, "quotes" if part.quoted else "word"), line))
             if part.operator.endswith("+"):
                 return ""
         elif (
@@ -297,7 +298,7 @@ class Expander:
             return None
         if kind == "-":
             return part.argument
-        text = _join(self._unsplit(Scanner(part.argument, line, "quotes" if part.quoted else "word").scan(), line))
+        text = _join(self._unsplit(scan(part.argument, line, "quotes" if part.quoted else "word"), line))
         if kind == "=":
             self.shell.assign(part.name, part.index, text)
             return None
@@ -310,12 +311,12 @@ class Expander:
         if operator == ":":
             return self._substring(value, part.argument, line)
         if operator in ("%", "%%", "#", "##"):
-            pattern = self._unsplit(Scanner(part.argument, line).scan(), line)
+            pattern = self._unsplit(scan(part.argument, line), line)
             return patterns.trim(value, pattern, operator)
         if operator in ("/", "//"):
             old, new = _cut_unquoted(part.argument, "/")
-            pattern = self._unsplit(Scanner(old, line).scan(), line)
-            by = _join(self._unsplit(Scanner(new, line).scan(), line))
+            pattern = self._unsplit(scan(old, line), line)
+            by = _join(self._unsplit(scan(new, line), line))
             return patterns.replace(value, pattern, by, every=operator == "//")
         if part.argument:
             raise s.Unsupported(f"${{{part.name}{operator}{part.argument}}}", line)

@@ -25,7 +25,7 @@ _SEPARATORS = {";", "\n", ";;", "comment"}
 _Tree = tree_sitter.Node
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def parse(text: str, first_line: int = 1) -> s.Sequence:
     """The tree of a script.
 

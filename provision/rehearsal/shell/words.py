@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from functools import lru_cache
 
 from provision.rehearsal.shell.syntax import (
     ArithmeticValue,
@@ -242,11 +244,17 @@ class Scanner:
         raise Unsupported(f"${{{body}}}", self.line)
 
 
-def parts_of(word: Word) -> list[Part]:
+@lru_cache(maxsize=8192)
+def scan(text: str, line: int, inside: str = "word") -> tuple[Part, ...]:
+    """The parts of a text, as `Scanner` finds them; what stands in a loop or a function is read once."""
+    return tuple(Scanner(text, line, inside).scan())
+
+
+def parts_of(word: Word) -> Sequence[Part]:
     """The parts of an ordinary word."""
     if re.search(r"(?<![$\\'\"])\{[^{}'\" ]*(,|\.\.)[^{}'\" ]*\}", word.raw) and not re.search(r"['\"]", word.raw):
         raise Unsupported(f"brace expansion in {word.raw}", word.line)
-    return Scanner(word.raw, word.line).scan()
+    return scan(word.raw, word.line)
 
 
 def split_source(text: str, line: int) -> list[Word]:
