@@ -33,7 +33,8 @@ function Read-Rest {
     return [Convert]::ToBase64String($Memory.ToArray())
 }
 
-if (-not (Test-Path -LiteralPath "$State.exit") -and -not (Test-Running)) {
+# Asked before its end is looked for: work that ends in between has left it, and is neither lost nor started again.
+if (-not (Test-Running) -and -not (Test-Path -LiteralPath "$State.exit")) {
     if ($Position -gt 0) {
         'stopped'
         exit 98

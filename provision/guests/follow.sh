@@ -25,7 +25,10 @@ if [ "$(sha256sum "$part" | cut -d ' ' -f 1)" != "$digest" ]; then
 fi
 mv -f "$part" "$state.sh"
 echo "hybrid-pid $$" >&2
-if [ ! -e "$state.exit" ] && ! systemctl is-active --quiet "$unit"; then
+# Asked before its end is looked for: work that ends in between has left it, and is neither lost nor started again.
+running=yes
+systemctl is-active --quiet "$unit" || running=no
+if [ "$running" = no ] && [ ! -e "$state.exit" ]; then
   if [ "$offset" -gt 0 ]; then
     echo "hybrid: the work was stopped before its end (did the machine restart?)" >&2
     exit 98

@@ -42,7 +42,7 @@ class _Input:
         return data
 
 
-def _invoke(bench: Bench, invocation: Invocation, out: Write, err: Write, killed: threading.Event) -> int:
+def invoke(bench: Bench, invocation: Invocation, out: Write, err: Write, killed: threading.Event) -> int:
     streams = Streams(_Input(invocation.stdin), out, err, killed)  # type: ignore[arg-type]
     # Over SSH: its consoles have another code page than our WinRM shells.
     with bench.machine.state.reading():
@@ -54,7 +54,7 @@ def _invoke(bench: Bench, invocation: Invocation, out: Write, err: Write, killed
 
 
 def _run(bench: Bench, script: Script, out: Write, err: Write, killed: threading.Event, *forget: Script) -> int:
-    return _invoke(bench, WindowsRecipes().run(script, 60.0, forget), out, err, killed)
+    return invoke(bench, WindowsRecipes().run(script, 60.0, forget), out, err, killed)
 
 
 def says(bench: Bench, out: Write, err: Write, killed: threading.Event) -> int:
@@ -65,7 +65,7 @@ def says(bench: Bench, out: Write, err: Write, killed: threading.Event) -> int:
 def cut(bench: Bench, out: Write, err: Write, killed: threading.Event) -> int:
     """The input ends before its last line."""
     whole = WindowsRecipes().run(SAYS, 60.0, ())
-    return _invoke(bench, Invocation(whole.command, whole.stdin[: whole.stdin.index(b"run ")]), out, err, killed)
+    return invoke(bench, Invocation(whole.command, whole.stdin[: whole.stdin.index(b"run ")]), out, err, killed)
 
 
 def _follow(bench: Bench, offset: int, out: Write, killed: threading.Event, until: bytes = b"") -> int:
@@ -87,7 +87,7 @@ def _follow(bench: Bench, offset: int, out: Write, killed: threading.Event, unti
         lost.set()
 
     threading.Thread(target=end, daemon=True).start()
-    code = _invoke(bench, recipes.follow(WORKS, offset, ()), take, output.stderr, lost)
+    code = invoke(bench, recipes.follow(WORKS, offset, ()), take, output.stderr, lost)
     if offset:
         # The log goes on in the middle: shown as it came.
         out(b"\n".join(line for line in bytes(said).splitlines() if not line.startswith(b"log")) + b"\n")
