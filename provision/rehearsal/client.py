@@ -21,6 +21,7 @@ START = 30.0  # seconds for the process to come up
 CALL = 900.0  # seconds for a call that does something; creating a machine at full scale takes a minute
 ASK = 15.0  # seconds for a call that only asks
 PING = 5.0
+FREE: dict[str, Any] = {}  # in place of an address: nobody holds the folder
 _ASKS = {"ping", "states", "endpoint", "configure", "requests", "end"}
 
 
@@ -89,10 +90,14 @@ class Client:
                 return running
             if (address := self._address()) is not None and self.served:
                 raise self._silent(address)
+            deadline = Deadline(START, "start of the rehearsal's process")
+            # One that holds the folder and has no address starts, ends, or puts its damaged file right. A second one
+            # would start when the first has ended and its folder, perhaps, is removed.
+            if (running := poll(self._settled, deadline, every=0.05)) is not FREE:
+                return running
             # -P: started in the user's folder, whose files are no modules.
             argv = [sys.executable, "-P", "-m", "provision.rehearsal.process", str(self.folder)]
             pid = spawn_background(argv, log=self.log, env={"PYTHONPATH": str(PRODUCT)})
-            deadline = Deadline(START, "start of the rehearsal's process")
             return poll(lambda: self._seen(pid), deadline, every=0.05)
 
     @property
@@ -119,6 +124,11 @@ class Client:
             remedy=f"`kill -CONT {address['pid']}` lets a stopped one go on; `kill -9 {address['pid']}` ends it, "
             "and the next command starts it anew with the same machines",
         )
+
+    def _settled(self) -> tuple[dict[str, Any] | None, str]:
+        """The address of the process that holds the folder; FREE when none does."""
+        running = self._alive() if self.served else FREE
+        return running, "a process holds the folder and does not say where it answers"
 
     def _seen(self, pid: int) -> tuple[dict[str, Any] | None, str]:
         alive = self._alive()

@@ -177,9 +177,12 @@ def _read_json(path: Path) -> dict[str, Any]:
 def main(argv: list[str]) -> int:
     """Run the process; 0 also when another one serves this folder already."""
     folder = Path(argv[0])
-    folder.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s rehearsal %(name)s %(message)s")
     logging.getLogger("asyncssh").setLevel(logging.WARNING)
+    if not folder.is_dir():
+        # Destroyed since whoever started us made it.
+        log.info("there is no %s: nothing to serve", folder)
+        return 0
     lock = filelock.FileLock(folder / LOCK_FILE, blocking=False)
     try:
         lock.acquire()

@@ -194,6 +194,23 @@ def test_it_ends_by_itself_when_nobody_uses_it(tmp_path: Path) -> None:
     assert not (tmp_path / PORT_FILE).exists()
 
 
+def test_a_process_whose_address_is_damaged_is_waited_for_and_none_is_started_beside_it(
+    provider: RehearsalProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second one would come to life when the first has ended and `destroy` has removed the folder."""
+    up(provider, "cp1")
+    pid = process_id(provider)
+    monkeypatch.setattr("provision.rehearsal.client.spawn_background", lambda *_, **__: pytest.fail("started"))
+    (provider.folder / PORT_FILE).write_text("{{")
+    assert provider.states()["cp1"] == "running"
+    assert process_id(provider) == pid
+
+
+def test_a_process_whose_folder_is_gone_does_not_make_it_again(tmp_path: Path) -> None:
+    assert main([str(tmp_path / "gone"), "0.1"]) == 0
+    assert not (tmp_path / "gone").exists()
+
+
 def test_a_second_process_leaves_at_once(provider: RehearsalProvider) -> None:
     up(provider, "winw1")
     assert main([str(provider.folder)]) == 0
