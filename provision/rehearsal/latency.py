@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import yaml
-
 from provision.clock import Deadline, poll
 from provision.errors import DeadlineExceeded
+from provision.rehearsal import yaml_text
 
 TABLE = Path(__file__).with_name("latencies.yaml")
 
@@ -28,7 +27,7 @@ class Latency:
 @lru_cache(maxsize=1)
 def load() -> Mapping[str, Latency]:
     """The table, by name."""
-    rows = yaml.safe_load(TABLE.read_text())
+    rows = yaml_text.load(TABLE.read_text())
     return {name: Latency(name, float(row["seconds"]), row["source"]) for name, row in rows.items()}
 
 

@@ -206,11 +206,8 @@ class RehearsalProvider:
             if not path.exists():
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self.folder.chmod(0o700)
-                import asyncssh  # heavy, and only needed once a cluster
-
-                key = asyncssh.generate_private_key("ssh-ed25519", comment="rehearsal")
-                write_atomically(self.folder / "id_ed25519", key.export_private_key(), mode=0o600)
-                public = key.export_public_key().decode().strip()
+                private, public = _key_pair()
+                write_atomically(self.folder / "id_ed25519", private, mode=0o600)
                 document = {"rehearsal": True, "password": secrets.token_urlsafe(15), "public_key": public}
                 write_atomically(path, json.dumps(document), mode=0o600)
         try:
@@ -225,3 +222,16 @@ class RehearsalProvider:
             details=seen,
             remedy="`invoke destroy`, then `invoke up`",
         )
+
+
+def _key_pair() -> tuple[bytes, str]:
+    """A new Ed25519 key in OpenSSH's form, and its public half."""
+    from cryptography.hazmat.primitives import serialization  # only needed once a cluster
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    return private, public.decode()

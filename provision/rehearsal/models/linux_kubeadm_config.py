@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from provision import knowledge
+from provision.rehearsal import yaml_text
 
 _NODE = {
     "name",
@@ -80,7 +81,7 @@ def read_config(text: str, version: str) -> Config:
         BadConfig: with kubeadm's reason.
     """
     try:
-        documents = [d for d in yaml.safe_load_all(text) if d]
+        documents = yaml_text.load_all(text)
     except yaml.YAMLError as error:
         raise BadConfig(f"error converting YAML to JSON: yaml: {error}") from None
     found: dict[str, dict[str, Any]] = {}

@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import yaml
-
+from provision.rehearsal import yaml_text
 from provision.rehearsal.models.linux_box import LinuxBox
 from provision.rehearsal.models.linux_kubeadm_config import Config
 from provision.rehearsal.models.linux_program import Failed
@@ -41,7 +40,7 @@ def patched(box: LinuxBox, config: Config, target: str, document: dict[str, Any]
             continue
         if match["type"] == "json":
             raise Unsupported(f"a JSON patch, {name}", 0)
-        patch = yaml.safe_load(box.files.read(f"{folder}/{name}").decode())
+        patch = yaml_text.load(box.files.read(f"{folder}/{name}").decode())
         if not isinstance(patch, dict):
             raise Failed(f'could not apply patch "{name}": it is no object')
         document = _merged(document, patch, strategic=match["type"] != "merge")

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import yaml
 
+from provision.rehearsal import yaml_text
 from provision.rehearsal.models import cluster_manifests, jsonpath
 from provision.rehearsal.models.cluster import Cluster
 from provision.rehearsal.models.cluster_objects import Kind, Object, UnknownKind
@@ -167,7 +168,7 @@ class _Kubectl:
         except FileNotFoundError:
             raise Failed(f'error: the path "{name}" does not exist') from None
         try:
-            found = [d for d in yaml.safe_load_all(text.decode()) if d]
+            found = yaml_text.load_all(text.decode())
         except yaml.YAMLError as error:
             raise Failed(f"error: error parsing {name}: error converting YAML to JSON: {error}") from None
         if not found:

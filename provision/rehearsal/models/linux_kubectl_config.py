@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from provision.rehearsal import yaml_text
 from provision.rehearsal.models.cluster import Cluster
 from provision.rehearsal.models.linux_box import LinuxBox
 from provision.rehearsal.models.linux_program import Failed, Options
@@ -28,7 +29,7 @@ def connect(box: LinuxBox, call: Call, given: Options) -> Cluster:
                 "The connection to the server localhost:8080 was refused - did you specify the right host or port?"
             )
     try:
-        config = yaml.safe_load(box.files.read(path).decode())
+        config = yaml_text.load(box.files.read(path).decode())
         entry = config["clusters"][0]["cluster"]
         parts = urlsplit(entry["server"])
     except FileNotFoundError:

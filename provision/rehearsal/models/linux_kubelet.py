@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from provision import knowledge
+from provision.rehearsal import yaml_text
 from provision.rehearsal.models import linux_kernel
 from provision.rehearsal.models.linux_box import LinuxBox, register
 from provision.rehearsal.models.linux_containerd import cri_problem, images, running, sandbox
@@ -68,7 +69,7 @@ def serve(box: LinuxBox, words: tuple[str, ...], env: dict[str, str]) -> str | N
             f'such file or directory"'
         )
     try:
-        config = yaml.safe_load(box.files.read(path).decode())
+        config = yaml_text.load(box.files.read(path).decode())
     except yaml.YAMLError as error:
         return f'kubelet: "command failed" err="failed to load kubelet config file: {error}"'
     kubeconfigs = [flags.get(name, "") for name in ("kubeconfig", "bootstrap-kubeconfig")]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import ntpath
 
-import yaml
-
+from provision.rehearsal import yaml_text
 from provision.rehearsal.image_store import ImageError
 from provision.rehearsal.models.container_clients import WrongUse, crictl_images
 from provision.rehearsal.models.windows_containerd import ENDPOINTS, cri_fault, images, runtime
@@ -24,7 +23,7 @@ def _endpoint(call: Program, given: str) -> str:
     home = call.process.environment.get("USERPROFILE", "")
     for path in (ntpath.join(home, ".crictl", "crictl.yaml"), ntpath.join(ntpath.dirname(call.path), "crictl.yaml")):
         if call.machine.files.exists(path):
-            document = yaml.safe_load(call.machine.files.read(path)) or {}
+            document = yaml_text.load(call.machine.files.read(path)) or {}
             return str(document.get("runtime-endpoint", ""))
     return "npipe:////./pipe/containerd-containerd"
 

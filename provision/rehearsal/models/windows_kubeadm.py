@@ -11,6 +11,7 @@ import yaml
 from cryptography import x509
 
 from provision import knowledge
+from provision.rehearsal import yaml_text
 from provision.rehearsal.models.neighbours import ClusterApi, JoinRefused, api_at
 from provision.rehearsal.models.windows_containerd import ENDPOINTS, cri_fault
 from provision.rehearsal.models.windows_kubelet import kubeconfig_text, register
@@ -140,7 +141,7 @@ def parse_join(text: str, version: str, machine: WindowsMachine) -> Join:
         Bad: with kubeadm's words.
     """
     try:
-        documents = [d for d in yaml.safe_load_all(text) if d]
+        documents = yaml_text.load_all(text)
     except yaml.YAMLError as error:
         raise Bad(f"error converting YAML to JSON: {error}") from error
     joins = [d for d in documents if isinstance(d, dict) and d.get("kind") == "JoinConfiguration"]

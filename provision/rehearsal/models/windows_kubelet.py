@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from provision import knowledge
+from provision.rehearsal import yaml_text
 from provision.rehearsal.models.neighbours import ClusterApi, JoinRefused, NodeReport, api_at
 from provision.rehearsal.models.windows_containerd import ENDPOINTS, cri_fault, runtime
 from provision.rehearsal.models.windows_hns import hns
@@ -101,7 +102,7 @@ def _config(machine: WindowsMachine, flags: Mapping[str, str]) -> Mapping[str, A
             " the file specified."
         )
     try:
-        return judge_config(yaml.safe_load(machine.files.read(path)))
+        return judge_config(yaml_text.load(machine.files.read(path)))
     except yaml.YAMLError as error:
         raise Refused(f"failed to load kubelet config file: {error}") from error
 
@@ -203,7 +204,7 @@ def kubeconfig(machine: WindowsMachine, path: str) -> dict[str, str]:
         Refused: it cannot be read.
     """
     try:
-        document = yaml.safe_load(machine.files.read(path))
+        document = yaml_text.load(machine.files.read(path))
         user = document["users"][0]["user"]
         return {"server": document["clusters"][0]["cluster"]["server"], "token": user.get("token", "")}
     except (yaml.YAMLError, KeyError, TypeError, IndexError) as error:

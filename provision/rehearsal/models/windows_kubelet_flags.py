@@ -11,9 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from provision import knowledge
+from provision.rehearsal import yaml_text
 
 _SWITCHES = frozenset(
     {"windows-service", "version", "help", "runonce", "register-node", "seccomp-default", "enable-server"}
@@ -24,7 +23,7 @@ _SWITCHES = frozenset(
 def _words() -> Mapping[str, frozenset[str]]:
     """The words of ``kubelet_words.yaml``: ``flags`` and ``fields``."""
     text = Path(__file__).with_name("kubelet_words.yaml").read_text()
-    return {key: frozenset(words) for key, words in yaml.safe_load(text).items()}
+    return {key: frozenset(words) for key, words in yaml_text.load(text).items()}
 
 
 class Refused(Exception):

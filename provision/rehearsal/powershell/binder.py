@@ -183,7 +183,7 @@ def _candidates(call: Call) -> list[ParameterRow]:
     best: int | None = None
     found: list[ParameterRow] = []
     sets = call.sets or (ALL,)
-    for parameter in call.row.parameters.values():
+    for parameter in call.row.positional:
         if parameter.name in call.bound:
             continue
         positions = [place.position for name in sets if (place := parameter.place(name)) and place.position is not None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 
 ALL = "(All)"
@@ -82,13 +82,20 @@ class CommandRow:
     loose: bool = False  # a plain function: what no parameter takes goes to $args
     _found: dict[str, tuple[ParameterRow, ...]] = field(default_factory=dict, compare=False)
 
-    @property
+    @cached_property
     def sets(self) -> tuple[str, ...]:
         """Names of the sets, without the one that stands for all."""
         names: dict[str, None] = {}
         for row in self.parameters.values():
             names.update(dict.fromkeys(name for name in row.sets if name != ALL))
         return tuple(names)
+
+    @cached_property
+    def positional(self) -> tuple[ParameterRow, ...]:
+        """The parameters that have a position in some set."""
+        return tuple(
+            row for row in self.parameters.values() if any(place.position is not None for place in row.sets.values())
+        )
 
     def match(self, name: str) -> tuple[ParameterRow, ...]:
         """The parameters that a written name can mean: one when it is exact or an unambiguous beginning."""
