@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import jinja2
 
@@ -23,7 +25,10 @@ def template_as(name: str, text: str) -> Iterator[None]:
         with source_as(name.removeprefix(GUESTS), text):
             yield
         return
-    with _loader(lambda before: jinja2.ChoiceLoader([jinja2.DictLoader({name: text}), before])):
+    before = environment().loader
+    assert before is not None
+    # Jinja keeps templates by their loader: what the other one gave stays, and none is mistaken for another.
+    with mock.patch.object(environment(), "loader", jinja2.ChoiceLoader([jinja2.DictLoader({name: text}), before])):
         yield
 
 
@@ -32,30 +37,15 @@ def templates_used() -> Iterator[set[str]]:
     """The names of all templates that the block renders."""
     used: set[str] = set()
 
-    def load(before: jinja2.BaseLoader) -> jinja2.BaseLoader:
-        def found(name: str) -> str:
-            used.add(name)
-            return before.get_source(environment(), name)[0]
+    whole = environment().get_template
 
-        return jinja2.FunctionLoader(found)
+    def noted(name: str, *given: Any, **named: Any) -> jinja2.Template:
+        used.add(name)
+        return whole(name, *given, **named)
 
-    with _loader(load):
+    # An include asks the environment, too.
+    with mock.patch.object(environment(), "get_template", noted):
         yield used
-
-
-@contextmanager
-def _loader(make: Callable[[jinja2.BaseLoader], jinja2.BaseLoader]) -> Iterator[None]:
-    env = environment()
-    before = env.loader
-    assert before is not None
-    assert env.cache is not None
-    env.loader = make(before)
-    env.cache.clear()
-    try:
-        yield
-    finally:
-        env.loader = before
-        env.cache.clear()
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from provision.settings.model import Features, Settings
 from provision.settings.registries import authorization
 from provision.steps.images_needed import needed_images
 from tests.scenarios.inprocess import Rehearsed, complaint
-from tests.scenarios.processes import Folder, folder
+from tests.scenarios.processes import Folder, finished, folder
 from tests.scenarios.test_offline import put_back, save
 
 SECRET = Secret("joe:pull it")
@@ -187,8 +187,7 @@ def test_own_keys_of_containerd_are_in_its_configuration_on_both_systems(tmp_pat
 
 
 def test_images_are_listed_exported_and_what_is_missing_is_named(tmp_path: Path) -> None:
-    with folder(tmp_path / "w") as work:
-        work.up()
+    with finished(tmp_path / "w") as work:
         listed = json.loads(work.run("images", "--json").stdout)
         assert listed["rehearsed"] is True
         rows = {(row["machine"], row["image"]): row["exported"] for row in listed["images"]}
@@ -233,8 +232,7 @@ def test_an_archive_that_is_none_is_refused_before_anything_starts(tmp_path: Pat
 
 
 def test_an_export_replaces_the_one_before(tmp_path: Path) -> None:
-    with folder(tmp_path / "w") as work:
-        work.up()
+    with finished(tmp_path / "w") as work:
         assert work.run("images", "--export").returncode == 0
         lock = work.runs.parent / "artifacts.lock.yaml"
         before = lock.read_text()

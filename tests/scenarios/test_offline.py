@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.scenarios.processes import Folder, folder
+from tests.scenarios.processes import Folder, finished, folder
 
 
 def save(work: Folder, to: Path) -> None:
@@ -59,8 +59,7 @@ def test_what_is_missing_is_said_all_at_once_before_anything_starts(tmp_path: Pa
 
 
 def test_one_file_that_is_gone_is_the_one_that_is_named(tmp_path: Path) -> None:
-    with folder(tmp_path / "w") as work:
-        work.up()
+    with finished(tmp_path / "w") as work:
         lock = yaml.safe_load((work.runs.parent / "artifacts.lock.yaml").read_text())
         gone = lock["artifacts"]["kubelet.exe"]["sha256"]
         (work.runs.parent / "cache" / "sha256" / gone).unlink()

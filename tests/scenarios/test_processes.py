@@ -7,7 +7,7 @@ import os
 import signal
 from pathlib import Path
 
-from tests.scenarios.processes import folder
+from tests.scenarios.processes import finished, folder
 from tests.waiting import PATIENCE, until
 
 
@@ -62,8 +62,8 @@ def test_two_at_once_the_second_says_who_holds_the_lock(tmp_path: Path) -> None:
 
 
 def test_a_killed_rehearsal_is_started_again_from_what_it_had(tmp_path: Path) -> None:
-    with folder(tmp_path / "w") as work:
-        work.up()
+    with finished(tmp_path / "w") as work:
+        assert work.up()["applied"] == []
         rehearsal = tmp_path / "w" / ".cluster" / "hybrid" / "rehearsal"
         pid = json.loads((rehearsal / "process.json").read_text())["pid"]
         os.kill(pid, signal.SIGKILL)
@@ -73,8 +73,7 @@ def test_a_killed_rehearsal_is_started_again_from_what_it_had(tmp_path: Path) ->
 
 def test_machines_deleted_behind_our_back_are_made_again(tmp_path: Path) -> None:
     """The host key of a machine that `up` has made itself is a new one; what it left in the cluster is mended."""
-    with folder(tmp_path / "w") as work:
-        work.up()
+    with finished(tmp_path / "w") as work:
         machines = tmp_path / "w" / ".cluster" / "hybrid" / "rehearsal" / "machines"
         for name in ("winw1", "cp1"):
             assert work.run("halt").returncode == 0

@@ -12,16 +12,17 @@ from time import monotonic, sleep
 
 import pytest
 
-from tests.scenarios.processes import Folder, folder
+from tests.scenarios.processes import Folder, finished
 from tests.waiting import PATIENCE
 
 
 @pytest.fixture
 def work(tmp_path: Path) -> Iterator[Folder]:
-    with folder(tmp_path / "w", machines=[{"name": "cp1", "os": "linux", "role": "control-plane"}]) as made:
-        made.up()
+    with finished(tmp_path / "w", machines=[{"name": "cp1", "os": "linux", "role": "control-plane"}]) as made:
+        assert made.up()["applied"] == []
         pid = process(made)
         yield made
+        made.run("destroy", "--yes")
     assert gone(pid), "the process of a destroyed rehearsal still runs"
 
 
@@ -59,7 +60,7 @@ def test_a_damaged_address_is_put_right_by_the_process_itself(work: Folder) -> N
 def test_destroy_works_with_a_damaged_address(work: Folder) -> None:
     (rehearsal(work) / "process.json").write_text("{{")
     assert work.run("destroy", "--yes").returncode == 0
-    assert not rehearsal(work).exists()
+    assert not rehearsal(work).exists(), [str(p) for p in rehearsal(work).rglob("*")]
 
 
 def test_lost_contents_of_files_are_one_error_that_names_the_way_out(work: Folder) -> None:
@@ -98,7 +99,7 @@ def test_a_stopped_process_is_an_error_that_names_it_and_destroy_ends_it(work: F
 
 
 def test_a_damaged_journal_is_no_bug(work: Folder) -> None:
-    (run,) = (rehearsal(work) / "runs").iterdir()
+    run = max((rehearsal(work) / "runs").iterdir())
     (run / "journal.jsonl").write_bytes(b'garbage\n\xff\xfe\n{"at": 1, "what": "x"}\n[]\n')
     done = work.run("report")
     assert done.returncode == 3, done.stderr

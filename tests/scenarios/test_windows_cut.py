@@ -124,7 +124,7 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def joined(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, Snapshot]:
-    bench = Bench(tmp_path_factory.mktemp("cut"))
+    bench = Bench(tmp_path_factory.mktemp("cut"), saver=None)
     bench.all()
     return bench, Snapshot.of(bench)
 

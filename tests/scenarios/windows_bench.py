@@ -22,7 +22,7 @@ from provision.rehearsal.models.neighbours import HttpAnswer, HttpRequest, HttpS
 from provision.rehearsal.models.windows import WindowsMachine
 from provision.rehearsal.park import Park
 from provision.rehearsal.published import published
-from provision.rehearsal.state import MachineState
+from provision.rehearsal.state import MachineState, Saver
 from provision.render.engine import render
 from provision.settings.complete import complete
 from provision.settings.model import Kubernetes, Settings
@@ -30,6 +30,7 @@ from provision.settings.model import Machine as MachineSettings
 from provision.steps.base import Missing, Satisfied, ScriptCall, Step
 from provision.steps.probe import probe_script
 from provision.steps.windows_node import windows_steps
+from tests.scenarios.inprocess import Batched
 
 TOKEN, CA_HASH, MASTER = "abcdef.0123456789abcdef", "sha256:" + "a" * 64, "192.168.56.10"
 
@@ -122,11 +123,13 @@ class Bench:
     ran: list[str] = field(default_factory=list)
     scale: float = 0.0
     join_material: dict[str, Any] = field(default_factory=dict)
+    # Without one, every change of the machine's state is written when it ends.
+    saver: Saver | None = field(default_factory=Batched)
 
     def __post_init__(self) -> None:
-        self.park = Park(self.folder, self.scale, self.faults)
+        self.park = Park(self.folder, self.scale, self.faults, saver=self.saver)
         self.artifacts = self._published()
-        state = MachineState(self.folder, "cp1")
+        state = MachineState(self.folder, "cp1", self.saver)
         spec = {"name": "cp1", "os": "linux", "user": "vagrant"}
         self.master = ControlPlane(state, spec, self.park.latencies, MachineFaults(state, "linux"), self.park)
         self.master.files_served = self.artifacts
