@@ -21,7 +21,7 @@ from filelock import FileLock
 
 from provision.host.commands import run
 
-CACHE = Path(os.environ.get("HYBRID_TESTS_CACHE") or Path.home() / ".cache" / "hybrid-provision-tests")
+CACHE = Path(os.environ.get("PROVISION_TESTS_CACHE") or Path.home() / ".cache" / "hybrid-provision-tests")
 DISK_GIB = 6
 USER_CARD_MAC = "52:54:00:aa:bb:01"
 
