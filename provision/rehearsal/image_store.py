@@ -109,8 +109,9 @@ class ImageStore:
     def pulled(self, name: str) -> str:
         """Pull for a pod what is not there; returns why that cannot be, in the runtime's words, or nothing."""
         try:
-            if not self.has(name):
-                self.pull(name)
+            with self.machine.pulling:
+                if not self.has(name):
+                    self.pull(name)
         except ImageError as error:
             code = "NotFound" if str(error).endswith("not found") else "Unknown"
             return f"rpc error: code = {code} desc = {error}"

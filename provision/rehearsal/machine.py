@@ -61,6 +61,8 @@ class Machine:
         self.tune(latencies, faults)
         self.neighbours = neighbours
         self.files = StateFiles(state, self.os, self._space)
+        # A kubelet pulls one image after another (serializeImagePulls, on by default).
+        self.pulling = threading.Lock()
         self._down = threading.Event()
         self._asked: threading.Event | None = None
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -109,6 +111,26 @@ def test_images_come_and_go(store: ImageStore) -> None:
     path = Path(store.machine.state.blobs.folder) / "b.tar"
     path.write_bytes(files.written["b.tar"])
     assert read_archive(path)[0].names == ("registry.example/own:v1",)
+
+
+def test_pods_that_start_together_ask_for_their_image_once(store: ImageStore) -> None:
+    asked: list[str] = []
+    both = threading.Barrier(2)
+
+    def slow(url: str, headers: Mapping[str, str]) -> Answer:
+        asked.append(url)
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.3)  # the other one, if it asks as well, does so meanwhile
+        return direct()(url, headers)
+
+    store.machine.neighbours.web = slow  # type: ignore[attr-defined]
+    pods = [threading.Thread(target=store.pulled, args=(PAUSE,)) for _ in range(2)]
+    for pod in pods:
+        pod.start()
+    for pod in pods:
+        pod.join()
+    assert len(asked) == 1
+    assert list(store.names()) == [PAUSE]
 
 
 @pytest.mark.parametrize(
