@@ -123,7 +123,7 @@ def test_pods_that_start_together_ask_for_their_image_once(store: ImageStore) ->
             both.wait(0.3)  # the other one, if it asks as well, does so meanwhile
         return direct()(url, headers)
 
-    store.machine.neighbours.web = slow  # type: ignore[attr-defined]
+    cast(Park, store.machine.neighbours).web = slow
     pods = [threading.Thread(target=store.pulled, args=(PAUSE,)) for _ in range(2)]
     for pod in pods:
         pod.start()
