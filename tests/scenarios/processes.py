@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import pytest
 from provision import journal
 from provision.host.workspace import PRODUCT
 from provision.rehearsal.client import Client
+from tests.scenarios.once import copied
 from tests.waiting import PATIENCE
 
 
@@ -114,17 +114,14 @@ def folder(path: Path, **settings: object) -> Iterator[Folder]:
         made.switch_off()
 
 
-_FINISHED: dict[str, Path] = {}
-
-
 @contextmanager
 def finished(path: Path, **settings: object) -> Iterator[Folder]:
     """A workspace whose cluster is Ready: one `up` for all tests, its folder copied. Its process does not run."""
-    if (key := json.dumps(settings)) not in _FINISHED:
-        first = path.parent.parent / f"finished-{len(_FINISHED)}"
+
+    def make(first: Path) -> None:
         with folder(first, **settings) as made:
             made.up()
-        _FINISHED[key] = first
-    shutil.copytree(_FINISHED[key], path)
+
+    copied(f"workspace {json.dumps(settings)}", path, path.parent.parent, make)
     with folder(path, **settings) as made:
         yield made

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import threading
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from provision.settings.complete import complete
 from provision.settings.model import Containerd, Machine, Settings
 from provision.steps.base import Missing, Plan, Satisfied
 from tests.scenarios.inprocess import Rehearsed, complaint
+from tests.scenarios.once import copied
 from tests.scenarios.test_whole_plan import missing
 
 LINUX = Settings(machines=(*Settings().machines[:1], Machine(name="lin1", os="linux")))
@@ -31,16 +31,9 @@ def made(tmp_path: Path, settings: Settings) -> Rehearsed:
     return cluster
 
 
-_FINISHED: dict[str, Path] = {}
-
-
 def finished(tmp_path: Path, settings: Settings) -> Rehearsed:
     """A cluster that a run has finished: the run is made once for all tests, its folder copied."""
-    if (key := settings.model_dump_json()) not in _FINISHED:
-        folder = tmp_path.parent / f"finished-{len(_FINISHED)}"
-        made(folder, settings)
-        _FINISHED[key] = folder
-    shutil.copytree(_FINISHED[key], tmp_path, dirs_exist_ok=True)
+    copied(f"cluster {settings.model_dump_json()}", tmp_path, tmp_path.parent, lambda folder: made(folder, settings))
     return Rehearsed(tmp_path, settings)
 
 

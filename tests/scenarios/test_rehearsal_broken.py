@@ -23,7 +23,7 @@ def work(tmp_path: Path) -> Iterator[Folder]:
         pid = process(made)
         yield made
         made.run("destroy", "--yes")
-    assert gone(pid), "the process of a destroyed rehearsal still runs"
+        assert gone(pid), "the process of a destroyed rehearsal still runs"
 
 
 def rehearsal(work: Folder) -> Path:
